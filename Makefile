@@ -1,0 +1,62 @@
+# Crowdwatch: every target sets itself up first. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+STAMP := $(VENV)/.crowdwatch-setup
+ARGS ?=
+
+.PHONY: help setup check format test unit integration run demo bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.tools/bin/uv:
+	@echo "uv is not on the PATH: installing it into .tools/"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools uv
+
+$(STAMP): requirements-dev.txt pyproject.toml | $(if $(findstring .tools,$(UV)),.tools/bin/uv)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(STAMP)  ## bring uv, the virtual environment and all that the rest needs
+
+check: setup  ## lint, format, types, import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: check  ## everything: checks, unit, integration and end-to-end tests, against real servers
+	$(BIN)/pytest $(ARGS)
+
+unit: setup  ## the tests that need no server: under a minute
+	$(BIN)/pytest tests/unit $(ARGS)
+
+integration: setup  ## the tests against real Kafka, Redis and MongoDB
+	$(BIN)/pytest tests/integration tests/e2e $(ARGS)
+
+run: setup  ## start real servers and every role, play the sample, print the URL; Ctrl-C stops it all
+	@$(BIN)/crowdwatch up $(ARGS)
+
+demo: setup  ## as run, but ends by itself: process the sample, print a table of what was stored
+	@$(BIN)/crowdwatch demo $(ARGS)
+
+bench: setup  ## the benchmarks, as ratios against peers in one run
+	$(BIN)/python -m bench $(ARGS)
+
+lock: setup  ## pin the dependencies anew, with hashes, from pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes pyproject.toml --output-file requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra local --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,25 @@
+"""The one error tree. Everything that Crowdwatch raises on purpose is a `CrowdwatchError`."""
+
+
+class CrowdwatchError(Exception):
+    """The root of every error that Crowdwatch raises on purpose; its message is fit to be shown to a user."""
+
+
+class ContractError(CrowdwatchError, ValueError):
+    """A record, header or task does not have the shape that the contract asks for."""
+
+
+class PictureError(CrowdwatchError, ValueError):
+    """A picture cannot be used: empty, truncated, too large, or no picture at all. The message says which."""
+
+
+class ModelError(CrowdwatchError, ValueError):
+    """A model's cfg, weights or manifest cannot be used. The message names file, line and reason."""
+
+
+class ConfigurationError(CrowdwatchError, ValueError):
+    """A setting, or a combination of settings, cannot work."""
+
+
+class UnavailableError(CrowdwatchError):
+    """A server does not answer now; the same call may succeed later."""

@@ -1,0 +1,56 @@
+"""Places in the log: a source offset, a half-open range of offsets, and the `settles` header."""
+
+from dataclasses import dataclass
+
+from contracts.errors import ContractError
+
+SETTLES_HEADER = "settles"
+"""Header of every record in `Faces`: `start:stop`, the source offsets that it answers for."""
+
+
+@dataclass(frozen=True, order=True)
+class SourceOffset:
+    """One record of the log: topic, partition (from 0) and offset (from 0)."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __post_init__(self) -> None:
+        if not self.topic or self.partition < 0 or self.offset < 0:
+            raise ContractError(f"expected topic/partition/offset with numbers from 0, got {self}")
+
+    def __str__(self) -> str:
+        """`topic/partition/offset`: MongoDB's `_id`, and the path of the result's URL."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, order=True)
+class OffsetRange:
+    """The offsets start, start+1, … stop-1 of one partition; never empty."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ContractError(f"expected 0 <= start < stop, got {self.start}:{self.stop}")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def encode(self) -> bytes:
+        """Return the value of the `settles` header, `start:stop`."""
+        return b"%d:%d" % (self.start, self.stop)
+
+    @classmethod
+    def decode(cls, value: bytes) -> "OffsetRange":
+        """Read the value of a `settles` header.
+
+        Raises:
+            ContractError: it is not `start:stop` with 0 <= start < stop.
+        """
+        start, colon, stop = value.partition(b":")
+        if not (colon and start.isdigit() and stop.isdigit()):
+            raise ContractError(f"expected a header settles of the form start:stop, got {value[:40]!r}")
+        return cls(int(start), int(stop))

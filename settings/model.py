@@ -1,0 +1,214 @@
+"""Every setting, with its default, bounds and meaning. Names in the environment: `CROWDWATCH_` and the field's name in
+capitals, but for the three servers' addresses, which have the names that the rest of the world uses."""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from contracts.errors import ConfigurationError
+
+PREFIX = "CROWDWATCH_"
+MIB = 1024 * 1024
+
+
+def _server(name: str) -> AliasChoices:
+    """A field that is read from the environment variable `name` in capitals, without the prefix."""
+    return AliasChoices(name, name.upper())
+
+
+class Settings(BaseSettings):
+    """What every process of one installation agrees on. Frozen; unknown names are errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        case_sensitive=False,
+        validate_default=True,
+    )
+
+    # Servers
+    kafka_bootstrap_servers: str = Field(
+        "localhost:9092",
+        validation_alias=_server("kafka_bootstrap_servers"),
+        min_length=1,
+        description="Kafka brokers, host:port, separated by commas.",
+    )
+    redis_url: str = Field(
+        "redis://localhost:6379/0",
+        validation_alias=_server("redis_url"),
+        min_length=1,
+        description="Celery's broker. It holds nothing that matters: tasks name places in the log, about 200 bytes each.",
+    )
+    mongodb_uri: str = Field(
+        "mongodb://localhost:27017",
+        validation_alias=_server("mongodb_uri"),
+        min_length=1,
+        description="Where results are stored.",
+    )
+    mongodb_database: str = Field("FaceDetectionDB", min_length=1, description="Name of the database in MongoDB.")
+
+    # The log
+    topic_frames: str = Field("frames", min_length=1, description="Topic of camera frames.")
+    topic_uploads: str = Field("uploads", min_length=1, description="Topic of pictures sent by HTTP.")
+    topic_faces: str = Field("Faces", min_length=1, description="Topic of results.")
+    topic_dead: str = Field("frames.dead", min_length=1, description="Topic of frames that could not be processed.")
+    topic_chat: str = Field("chat", min_length=1, description="Topic of messages from POST /send.")
+    send_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("chat",), description="Topics that POST /send may write to, separated by commas."
+    )
+    partitions: int = Field(
+        4, ge=1, le=1000, description="Partitions of frames, uploads and Faces, where they are made."
+    )
+    replication_factor: int = Field(1, ge=1, le=10, description="Copies of each partition, where topics are made.")
+    frames_retention_hours: float = Field(24, gt=0, description="How long Kafka keeps pictures.")
+    frames_retention_mib: int = Field(
+        2048, ge=-1, description="How much of each pictures' partition Kafka keeps, in MiB; -1 for no limit."
+    )
+    faces_retention_hours: float = Field(168, gt=0, description="How long Kafka keeps results and messages.")
+    max_picture_bytes: int = Field(
+        16 * MIB, ge=64 * 1024, le=256 * MIB, description="Largest encoded picture, in bytes."
+    )
+    max_picture_pixels: int = Field(
+        120_000_000, ge=1_000_000, description="Largest picture, in pixels; a larger one fails before it is decoded."
+    )
+
+    # Detection
+    model: str = Field("yolov3-face-lite", min_length=1, description="Name in models/manifest.toml, or a FILE.cfg.")
+    confidence_threshold: float = Field(0.5, gt=0, lt=1, description="Confidence from which a face is reported.")
+    nms_threshold: float = Field(0.4, gt=0, le=1, description="Overlap (IoU) above which the weaker of two boxes goes.")
+    runtime: str = Field("auto", min_length=1, description="What runs the network: auto, or a runtime's name.")
+    detect_threads: int = Field(1, ge=1, le=256, description="Threads of the runtime in each worker process.")
+    cache_dir: Path = Field(
+        Path("~/.cache/crowdwatch"), description="Where converted models and Kafka's jars are kept between starts."
+    )
+
+    # Bridge and workers
+    window: int = Field(256, ge=1, le=100_000, description="Offsets of one partition in flight at most.")
+    batch_size: int = Field(16, ge=1, le=1024, description="Frames in one task at most.")
+    adopt_after_ms: int = Field(
+        3000, ge=0, description="When the bridge adopts an upload whose own task brought no result, in milliseconds."
+    )
+    worker_processes: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1)), ge=1, le=512, description="Processes of a worker's pool."
+    )
+    isolation_timeout_s: float = Field(
+        30, gt=0, description="Time that a frame is given in a child process of its own, after it was lost twice."
+    )
+    isolation_memory_mib: int = Field(
+        4096, ge=512, description="Address space that such a child process is given, in MiB."
+    )
+    task_time_limit_s: float = Field(
+        120, gt=0, description="Time after which a worker process stuck in a task is killed."
+    )
+    sink_batch: int = Field(1000, ge=1, le=100_000, description="Results in one bulk write at most.")
+    retention_days: float = Field(30, gt=0, description="How long MongoDB keeps results.")
+
+    # Web
+    web_host: str = Field("127.0.0.1", min_length=1, description="Address that the web front end binds.")
+    web_port: int = Field(8000, ge=0, le=65535, description="Its port; 0 for any free one.")
+    web_threads: int = Field(32, ge=2, le=1000, description="Requests handled at the same time.")
+    auth: Literal["off"] = Field("off", description="Sign-in. Without one, the web binds loopback only.")
+    receive_reach_back_s: float = Field(
+        3600, ge=0, description="How far back the first GET /receive of a new client reaches, in seconds."
+    )
+
+    # Every role
+    health_port: int = Field(
+        0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 for any free one."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
+    log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
+
+    @field_validator("send_topics", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cache_dir", mode="after")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @model_validator(mode="after")
+    def _sign_in_or_loopback(self) -> "Settings":
+        if self.auth == "off" and not is_loopback(self.web_host):
+            raise ValueError(f"CROWDWATCH_AUTH=off needs a loopback CROWDWATCH_WEB_HOST, got {self.web_host}")
+        return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> "Settings":
+        names = [self.topic_frames, self.topic_uploads, self.topic_faces, self.topic_dead, self.topic_chat]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each topic needs a name of its own, got {names}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from arguments alone: the environment is read by `from_environment`, on purpose, not in passing."""
+        return (init_settings,)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from the environment.
+
+        Raises:
+            ConfigurationError: a variable that starts with `CROWDWATCH_` is unknown (the nearest names are listed), or a
+                value is out of bounds; the message names the variable.
+        """
+        environment = os.environ if environment is None else environment
+        variables = cls.variables()
+        values: dict[str, str] = {}
+        for name, value in environment.items():
+            if name in variables:
+                values[variables[name]] = value
+            elif name.startswith(PREFIX):
+                near = difflib.get_close_matches(name, variables, n=3)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(variables))}"
+                raise ConfigurationError(f"unknown setting {name}: {hint}")
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # pydantic parses the strings
+        except ValidationError as error:
+            names = {field: variable for variable, field in variables.items()}
+            raise ConfigurationError(
+                "; ".join(
+                    f"{names.get(str(e['loc'][0]).lower(), e['loc'][0]) if e['loc'] else 'settings'}: {e['msg']}"
+                    for e in error.errors()
+                )
+            ) from error
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment variables, each with the field that it sets."""
+        return {
+            name.upper() if field.validation_alias else PREFIX + name.upper(): name
+            for name, field in cls.model_fields.items()
+        }
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that give a child process these settings: only those that differ from the defaults."""
+        default = Settings()
+        return {
+            variable: ",".join(value) if isinstance(value, tuple) else str(value)
+            for variable, name in self.variables().items()
+            if (value := getattr(self, name)) != getattr(default, name)
+        }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
