@@ -1,11 +1,11 @@
-"""The `Faces` record: what one frame showed, or why that is not known. JSON in Kafka and HTTP, a document in MongoDB."""
+"""The `Faces` record: what one frame showed, or why that is not known. JSON in Kafka and HTTP; a MongoDB document."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
@@ -193,19 +193,21 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self._fields.get(name)
-        return value if isinstance(value, str) else self._wrong(name, "a string", value)
+        if isinstance(value, str):
+            return value
+        self._wrong(name, "a string", value)
 
     def integer(self, name: str) -> int:
         value = self._fields.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
             return value
-        return self._wrong(name, "a whole number of 64 bits", value)
+        self._wrong(name, "a whole number of 64 bits", value)
 
     def number(self, name: str) -> float:
         value = self._fields.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
             return value
-        return self._wrong(name, "a finite number", value)
+        self._wrong(name, "a finite number", value)
 
     def object(self, name: str) -> "_Fields":
         return _Fields(self._fields.get(name), f"{self._what}: {name}")
@@ -213,7 +215,7 @@ class _Fields:
     def objects(self, name: str) -> list["_Fields"]:
         values = self._fields.get(name)
         if not isinstance(values, list):
-            return self._wrong(name, "a list", values)
+            self._wrong(name, "a list", values)
         return [_Fields(value, f"{self._what}: {name}[{index}]") for index, value in enumerate(values)]
 
     def optional(self, name: str) -> "_Fields | None":
@@ -225,7 +227,7 @@ class _Fields:
     def optional_number(self, name: str) -> float | None:
         return None if self._fields.get(name) is None else self.number(name)
 
-    def _wrong(self, name: str, expected: str, value: Any) -> Any:
+    def _wrong(self, name: str, expected: str, value: Any) -> NoReturn:
         raise ContractError(f"{self._what}: {name} should be {expected}, is {_brief(value)}")
 
 

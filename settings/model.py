@@ -6,10 +6,9 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from contracts.errors import ConfigurationError
 
@@ -17,39 +16,31 @@ PREFIX = "CROWDWATCH_"
 MIB = 1024 * 1024
 
 
-def _server(name: str) -> AliasChoices:
-    """A field that is read from the environment variable `name` in capitals, without the prefix."""
-    return AliasChoices(name, name.upper())
+_SERVERS = {
+    "kafka_bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
+    "redis_url": "REDIS_URL",
+    "mongodb_uri": "MONGODB_URI",
+}
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What every process of one installation agrees on. Frozen; unknown names are errors."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="forbid",
-        populate_by_name=True,
-        case_sensitive=False,
-        validate_default=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     # Servers
     kafka_bootstrap_servers: str = Field(
         "localhost:9092",
-        validation_alias=_server("kafka_bootstrap_servers"),
         min_length=1,
         description="Kafka brokers, host:port, separated by commas.",
     )
     redis_url: str = Field(
         "redis://localhost:6379/0",
-        validation_alias=_server("redis_url"),
         min_length=1,
-        description="Celery's broker. It holds nothing that matters: tasks name places in the log, about 200 bytes each.",
+        description="Celery's broker. It holds nothing that matters: tasks name places in the log.",
     )
     mongodb_uri: str = Field(
         "mongodb://localhost:27017",
-        validation_alias=_server("mongodb_uri"),
         min_length=1,
         description="Where results are stored.",
     )
@@ -61,7 +52,7 @@ class Settings(BaseSettings):
     topic_faces: str = Field("Faces", min_length=1, description="Topic of results.")
     topic_dead: str = Field("frames.dead", min_length=1, description="Topic of frames that could not be processed.")
     topic_chat: str = Field("chat", min_length=1, description="Topic of messages from POST /send.")
-    send_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+    send_topics: tuple[str, ...] = Field(
         ("chat",), description="Topics that POST /send may write to, separated by commas."
     )
     partitions: int = Field(
@@ -73,9 +64,7 @@ class Settings(BaseSettings):
         2048, ge=-1, description="How much of each pictures' partition Kafka keeps, in MiB; -1 for no limit."
     )
     faces_retention_hours: float = Field(168, gt=0, description="How long Kafka keeps results and messages.")
-    max_picture_bytes: int = Field(
-        16 * MIB, ge=64 * 1024, le=256 * MIB, description="Largest encoded picture, in bytes."
-    )
+    max_picture_bytes: int = Field(16 * MIB, ge=64 * 1024, le=256 * MIB, description="Largest encoded picture.")
     max_picture_pixels: int = Field(
         120_000_000, ge=1_000_000, description="Largest picture, in pixels; a larger one fails before it is decoded."
     )
@@ -105,9 +94,7 @@ class Settings(BaseSettings):
     isolation_memory_mib: int = Field(
         4096, ge=512, description="Address space that such a child process is given, in MiB."
     )
-    task_time_limit_s: float = Field(
-        120, gt=0, description="Time after which a worker process stuck in a task is killed."
-    )
+    task_time_limit_s: float = Field(120, gt=0, description="After this a worker process stuck in a task is killed.")
     sink_batch: int = Field(1000, ge=1, le=100_000, description="Results in one bulk write at most.")
     retention_days: float = Field(30, gt=0, description="How long MongoDB keeps results.")
 
@@ -115,15 +102,13 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", min_length=1, description="Address that the web front end binds.")
     web_port: int = Field(8000, ge=0, le=65535, description="Its port; 0 for any free one.")
     web_threads: int = Field(32, ge=2, le=1000, description="Requests handled at the same time.")
-    auth: Literal["off"] = Field("off", description="Sign-in. Without one, the web binds loopback only.")
+    auth: Literal["off"] = Field("off", description="Sign-in; while it is off, the web binds loopback only.")
     receive_reach_back_s: float = Field(
         3600, ge=0, description="How far back the first GET /receive of a new client reaches, in seconds."
     )
 
     # Every role
-    health_port: int = Field(
-        0, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0 for any free one."
-    )
+    health_port: int = Field(0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 for any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
 
@@ -151,19 +136,12 @@ class Settings(BaseSettings):
         return self
 
     @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from arguments alone: the environment is read by `from_environment`, on purpose, not in passing."""
-        return (init_settings,)
-
-    @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings from the environment.
 
         Raises:
-            ConfigurationError: a variable that starts with `CROWDWATCH_` is unknown (the nearest names are listed), or a
-                value is out of bounds; the message names the variable.
+            ConfigurationError: a variable that starts with `CROWDWATCH_` is unknown (the nearest names are
+                listed), or a value is out of bounds; the message names the variable.
         """
         environment = os.environ if environment is None else environment
         variables = cls.variables()
@@ -176,7 +154,7 @@ class Settings(BaseSettings):
                 hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(variables))}"
                 raise ConfigurationError(f"unknown setting {name}: {hint}")
         try:
-            return cls(**values)  # type: ignore[arg-type]  # pydantic parses the strings
+            return cls.model_validate(values)
         except ValidationError as error:
             names = {field: variable for variable, field in variables.items()}
             raise ConfigurationError(
@@ -189,10 +167,7 @@ class Settings(BaseSettings):
     @classmethod
     def variables(cls) -> dict[str, str]:
         """The environment variables, each with the field that it sets."""
-        return {
-            name.upper() if field.validation_alias else PREFIX + name.upper(): name
-            for name, field in cls.model_fields.items()
-        }
+        return {_SERVERS.get(name, PREFIX + name.upper()): name for name in cls.model_fields}
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables that give a child process these settings: only those that differ from the defaults."""
