@@ -193,9 +193,9 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self._fields.get(name)
-        if isinstance(value, str):
+        if isinstance(value, str) and value.isprintable() or value == "":
             return value
-        self._wrong(name, "a string", value)
+        self._wrong(name, "a string of printable characters", value)
 
     def integer(self, name: str) -> int:
         value = self._fields.get(name)

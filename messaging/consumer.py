@@ -1,0 +1,234 @@
+"""A member of a consumer group that owns partition numbers across several topics, and a follower of a topic's end."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import CommitFailedError, KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from contracts.errors import UnavailableError
+from messaging.client import consumer_config
+from messaging.records import LogRecord
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+_SESSION_MS = 8000
+_CALL_MS = 5000
+
+
+class GroupConsumer:
+    """A member of a consumer group: polls, tells of partitions that come and go, and commits what it is told.
+
+    Range assignment over topics of equal partition counts gives a member the same numbers of each. A member that is
+    killed is found missing after 8 s; one that closes leaves at once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        topics: Sequence[str],
+        *,
+        on_assigned: Callable[[set[Place]], None] | None = None,
+        on_revoked: Callable[[set[Place]], None] | None = None,
+        fetch_bytes: int = 8 * 1024 * 1024,
+    ) -> None:
+        self._settings = settings
+        self._group = group
+        self._topics = list(topics)
+        self._listener = _Listener(on_assigned, on_revoked)
+        self._fetch_bytes = fetch_bytes
+        self._consumer: KafkaConsumer | None = None
+
+    def start(self) -> None:
+        """Connect and subscribe; partitions come with a later `poll`.
+
+        Raises:
+            UnavailableError: no broker answers.
+        """
+        try:
+            self._consumer = KafkaConsumer(
+                **consumer_config(self._settings, self._group),
+                group_id=self._group,
+                auto_offset_reset="earliest",
+                partition_assignment_strategy=(RangePartitionAssignor,),
+                session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_SESSION_MS // 4,
+                max_poll_interval_ms=600_000,
+                max_partition_fetch_bytes=self._fetch_bytes,
+            )
+            self._consumer.subscribe(self._topics, listener=self._listener)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Leave the group and disconnect."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=_CALL_MS)
+            self._consumer = None
+
+    def poll(self, timeout_ms: int, max_records: int = 500) -> list[LogRecord]:
+        """Return the next records of the partitions that are owned and not paused.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        try:
+            batches = self._started().poll(timeout_ms=timeout_ms, max_records=max_records)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot poll {', '.join(self._topics)}: {error!r}") from error
+        return [LogRecord.from_kafka(record) for batch in batches.values() for record in batch]
+
+    def assignment(self) -> set[Place]:
+        """The partitions that are owned now."""
+        return {(place.topic, place.partition) for place in self._started().assignment()}
+
+    def pause(self, places: Iterable[Place]) -> None:
+        """Fetch nothing from these partitions, though they stay owned."""
+        self._started().pause(*(TopicPartition(*place) for place in places))
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Poll this partition from `offset` on."""
+        self._started().seek(TopicPartition(*place), offset)
+
+    def committed(self, place: Place) -> tuple[int, str] | None:
+        """Return the group's offset and metadata for a partition, None when there is none.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        try:
+            found = self._started().committed(TopicPartition(*place), metadata=True, timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read what group {self._group} committed: {error!r}") from error
+        return None if found is None else (found.offset, found.metadata or "")
+
+    def bounds(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
+        """Return the first offset and the one after the last of each partition.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        wanted = [TopicPartition(*place) for place in places]
+        consumer = self._started()
+        try:
+            first = consumer.beginning_offsets(wanted, timeout_ms=_CALL_MS)
+            last = consumer.end_offsets(wanted, timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the bounds of the log: {error!r}") from error
+        return {(place.topic, place.partition): (first[place], last[place]) for place in wanted}
+
+    def ends(self, places: Sequence[Place], timeout_ms: int = 1000) -> dict[Place, int]:
+        """Return the offset after the last record of each partition.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        try:
+            last = self._started().end_offsets([TopicPartition(*place) for place in places], timeout_ms=timeout_ms)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the ends of the log: {error!r}") from error
+        return {(place.topic, place.partition): offset for place, offset in last.items()}
+
+    def commit(self, offsets: Mapping[Place, tuple[int, str]]) -> bool:
+        """Commit offset and metadata for each partition; False when the group gave a partition to another member.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        wanted = {
+            TopicPartition(*place): OffsetAndMetadata(offset, metadata, -1)
+            for place, (offset, metadata) in offsets.items()
+        }
+        try:
+            self._started().commit(wanted, timeout_ms=_CALL_MS)
+        except CommitFailedError:
+            log.warning("group %s was rebalanced: commit refused, the new owner goes on from the last one", self._group)
+            return False
+        except KafkaError as error:
+            raise UnavailableError(f"cannot commit for group {self._group}: {error!r}") from error
+        return True
+
+    def _started(self) -> KafkaConsumer:
+        if self._consumer is None:
+            raise UnavailableError("the consumer was not started")
+        return self._consumer
+
+
+class Follower:
+    """Follows all partitions of a topic from its end, without a group: every follower sees every record.
+
+    Not to be shared by threads.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._consumer: KafkaConsumer | None = None
+
+    def start(self) -> None:
+        """Connect; records that are acknowledged from now on will be polled.
+
+        Raises:
+            UnavailableError: no broker answers, or there is no such topic.
+        """
+        try:
+            consumer = KafkaConsumer(
+                **consumer_config(self._settings, "follower"), group_id=None, auto_offset_reset="latest"
+            )
+            numbers = consumer.partitions_for_topic(self._topic)
+            if not numbers:
+                consumer.close(autocommit=False)
+                raise UnavailableError(f"Kafka has no topic {self._topic}")
+            places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+            consumer.assign(places)
+            for place, end in consumer.end_offsets(places, timeout_ms=_CALL_MS).items():
+                consumer.seek(place, end)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not answer: {error}") from error
+        self._consumer = consumer
+
+    def poll(self, timeout_ms: int) -> list[LogRecord]:
+        """Return the records that came since the last call.
+
+        Raises:
+            UnavailableError: Kafka does not answer, or the follower was not started.
+        """
+        if self._consumer is None:
+            raise UnavailableError("the follower was not started")
+        try:
+            batches = self._consumer.poll(timeout_ms=timeout_ms)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot follow {self._topic}: {error!r}") from error
+        return [LogRecord.from_kafka(record) for batch in batches.values() for record in batch]
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False)
+            self._consumer = None
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python carries no types
+    """Turns kafka-python's callbacks into calls with plain places."""
+
+    def __init__(
+        self, on_assigned: Callable[[set[Place]], None] | None, on_revoked: Callable[[set[Place]], None] | None
+    ) -> None:
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        if self._on_revoked is not None:
+            self._on_revoked({(place.topic, place.partition) for place in revoked})
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        if self._on_assigned is not None:
+            self._on_assigned({(place.topic, place.partition) for place in assigned})

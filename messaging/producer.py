@@ -1,0 +1,107 @@
+"""The one Kafka producer: idempotent, acknowledged by all in-sync replicas."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from contracts.errors import UnavailableError
+from contracts.frames import FrameHeaders
+from contracts.offsets import SourceOffset
+from messaging.client import common_config, max_record_bytes
+from settings import Settings
+
+
+class Producer:
+    """Sends records; each send returns a future of the record's place in the log.
+
+    Threads may share it; processes may not: make it after a fork.
+    """
+
+    def __init__(self, settings: Settings, *, linger_ms: int = 0, max_block_s: float = 10.0) -> None:
+        self._settings = settings
+        self._linger_ms = linger_ms
+        self._max_block_s = max_block_s
+        self._producer: KafkaProducer | None = None
+
+    def start(self) -> None:
+        """Connect.
+
+        Raises:
+            UnavailableError: no broker answers.
+        """
+        record_bytes = max_record_bytes(self._settings)
+        try:
+            self._producer = KafkaProducer(
+                **common_config(self._settings, "producer"),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=self._linger_ms,
+                batch_size=256 * 1024,
+                max_request_size=record_bytes,
+                max_block_ms=int(self._max_block_s * 1000),
+                delivery_timeout_ms=120_000,
+                allow_auto_create_topics=False,
+            )
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not answer: {error}") from error
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> "Future[SourceOffset]":
+        """Hand a record to the producer; the future tells its place once all in-sync replicas have it.
+
+        Raises:
+            UnavailableError: the topic's metadata or room in the buffer did not come in time.
+        """
+        if self._producer is None:
+            raise UnavailableError("the producer was not started")
+        acknowledged: Future[SourceOffset] = Future()
+
+        def done(metadata: Any) -> None:
+            acknowledged.set_result(SourceOffset(metadata.topic, metadata.partition, metadata.offset))
+
+        def failed(error: BaseException) -> None:
+            acknowledged.set_exception(UnavailableError(f"Kafka did not take the record: {error}"))
+
+        try:
+            sent = self._producer.send(topic, value=value, key=key, partition=partition, headers=headers)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not take records: {type(error).__name__}: {error}") from error
+        sent.add_callback(done)
+        sent.add_errback(failed)
+        return acknowledged
+
+    def send_frame(self, topic: str, camera_id: str, picture: bytes, headers: FrameHeaders) -> "Future[SourceOffset]":
+        """Send a picture, keyed by its camera so that the camera's frames keep their order.
+
+        Raises:
+            UnavailableError: as `send`.
+        """
+        return self.send(topic, picture, key=camera_id.encode(), headers=headers.encode())
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until everything sent so far is acknowledged or has failed.
+
+        Raises:
+            UnavailableError: that did not happen in time.
+        """
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush(timeout=timeout_s)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka did not acknowledge in {timeout_s:g} s: {error}") from error
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Send what waits, for `timeout_s` at most, and disconnect."""
+        if self._producer is not None:
+            self._producer.close(timeout=timeout_s)
+            self._producer = None

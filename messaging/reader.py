@@ -1,0 +1,227 @@
+"""Reads of known places in the log, without a consumer group."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from contracts.errors import ContractError, UnavailableError
+from contracts.offsets import OffsetRange
+from messaging.client import consumer_config
+from messaging.records import LogRecord
+from settings import Settings
+
+_POLL_MS = 250
+_CALL_MS = 5000
+_LOOK_AHEAD_BYTES = 512 * 1024
+"""A fetch brings this much at most past its first batch; what lies beyond the range's end is read in vain."""
+
+
+@dataclass
+class RangeRead:
+    """What a range of offsets holds.
+
+    Attributes:
+        records: those that are there, by rising offset.
+        gaps: offsets that hold no record and never will: transaction markers, aborted or compacted records.
+        expired: offsets that retention removed before they were read.
+    """
+
+    records: list[LogRecord] = field(default_factory=list)
+    gaps: list[OffsetRange] = field(default_factory=list)
+    expired: list[OffsetRange] = field(default_factory=list)
+
+
+class LogReader:
+    """One Kafka consumer that reads what it is asked for. Not to be shared by threads; make it after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._consumer: KafkaConsumer | None = None
+
+    def start(self) -> None:
+        """Connect.
+
+        Raises:
+            UnavailableError: no broker answers.
+        """
+        try:
+            self._consumer = KafkaConsumer(
+                **consumer_config(self._settings, "reader"),
+                group_id=None,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=_LOOK_AHEAD_BYTES,
+                enable_incremental_fetch_sessions=False,  # every read jumps elsewhere
+            )
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False)
+            self._consumer = None
+
+    def read_range(self, topic: str, partition: int, offsets: OffsetRange, timeout_s: float = 30.0) -> RangeRead:
+        """Fetch the records of one partition at `offsets`.
+
+        What is gone is reported as `expired`, what never held a record as `gaps`: neither is waited for.
+
+        Raises:
+            ContractError: the range ends after the end of the log: it was never written.
+            UnavailableError: Kafka did not answer in time.
+        """
+        consumer, place = self._started(), TopicPartition(topic, partition)
+        try:
+            self._assign([place])
+            return _read_range(consumer, place, offsets, time.monotonic() + timeout_s)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
+
+    def bounds(self, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return the first offset and the one after the last, for every partition of `topics`.
+
+        Raises:
+            UnavailableError: Kafka did not answer in time.
+        """
+        consumer = self._started()
+        try:
+            places = self._partitions(topics)
+            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
+            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the bounds of {', '.join(topics)}: {error!r}") from error
+        return {(place.topic, place.partition): (first[place], last[place]) for place in places}
+
+    def positions_at(self, topics: Sequence[str], at: datetime) -> dict[tuple[str, int], int]:
+        """Return, for every partition of `topics`, the offset of the first record that is not older than `at`.
+
+        Raises:
+            UnavailableError: Kafka did not answer in time.
+        """
+        consumer, at_ms = self._started(), int(at.timestamp() * 1000)
+        try:
+            places = self._partitions(topics)
+            found = consumer.offsets_for_times(dict.fromkeys(places, at_ms), timeout_ms=_CALL_MS)
+            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot look up times in {', '.join(topics)}: {error!r}") from error
+        return {
+            (place.topic, place.partition): found[place].offset if found.get(place) else last[place] for place in places
+        }
+
+    def read_since(
+        self, positions: Mapping[tuple[str, int], int], limit: int, wait_s: float = 0.0
+    ) -> tuple[list[LogRecord], dict[tuple[str, int], int]]:
+        """Return up to `limit` records from `positions` on, and the positions after them.
+
+        Waits up to `wait_s` for a first record when there is none. A position that retention has passed moves to the
+        first record that is left.
+
+        Raises:
+            UnavailableError: Kafka did not answer.
+        """
+        consumer, after = self._started(), dict(positions)
+        deadline = time.monotonic() + wait_s
+        places = [TopicPartition(topic, partition) for topic, partition in positions]
+        try:
+            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
+            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
+            self._assign(places)
+            for place in places:
+                start = min(max(after[place.topic, place.partition], first[place]), last[place])
+                consumer.seek(place, start)
+                after[place.topic, place.partition] = start
+            records: list[LogRecord] = []
+            while len(records) < limit:
+                behind = any(after[place.topic, place.partition] < last[place] for place in places)
+                left_s = deadline - time.monotonic()
+                if not behind and (records or left_s <= 0):
+                    break
+                batch = consumer.poll(
+                    timeout_ms=_POLL_MS if behind else min(_POLL_MS, max(1, int(left_s * 1000))),
+                    max_records=limit - len(records),
+                )
+                for place, found in batch.items():
+                    records += [LogRecord.from_kafka(record) for record in found]
+                    after[place.topic, place.partition] = found[-1].offset + 1
+                for place in places:  # steps over what holds no record
+                    if place not in batch:
+                        position = consumer.position(place, timeout_ms=_CALL_MS)
+                        after[place.topic, place.partition] = max(after[place.topic, place.partition], position or 0)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the log: {error!r}") from error
+        return records, after
+
+    def _started(self) -> KafkaConsumer:
+        if self._consumer is None:
+            raise UnavailableError("the reader was not started")
+        return self._consumer
+
+    def _assign(self, places: list[TopicPartition]) -> None:
+        consumer = self._started()
+        if consumer.assignment() != set(places):
+            consumer.assign(places)
+
+    def _partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        consumer = self._started()
+        places = []
+        for topic in topics:
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise UnavailableError(f"Kafka has no topic {topic}")
+            places += [TopicPartition(topic, number) for number in sorted(numbers)]
+        return places
+
+
+def _read_range(consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetRange, deadline: float) -> RangeRead:
+    read, at = RangeRead(), offsets.start
+    consumer.seek(place, at)
+    while at < offsets.stop:
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{place.topic}/{place.partition} did not give {offsets} in time, only up to {at}")
+        try:
+            batch = consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
+        except OffsetOutOfRangeError:
+            at = _skip_expired(consumer, place, at, offsets, read)
+            continue
+        for record in batch.get(place, ()):
+            if record.offset > at:
+                read.gaps.append(OffsetRange(at, min(record.offset, offsets.stop)))
+            at = min(record.offset + 1, offsets.stop)
+            if record.offset < offsets.stop:
+                read.records.append(LogRecord.from_kafka(record))
+        if not batch:
+            at = _skip_gap(consumer, place, at, offsets, read)
+    return read
+
+
+def _skip_expired(
+    consumer: KafkaConsumer, place: TopicPartition, at: int, offsets: OffsetRange, read: RangeRead
+) -> int:
+    """Step over what retention removed; return the first offset that may still be there."""
+    first: int = consumer.beginning_offsets([place], timeout_ms=_CALL_MS)[place]
+    if first <= at:
+        last = consumer.end_offsets([place], timeout_ms=_CALL_MS)[place]
+        raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
+    until = min(first, offsets.stop)
+    read.expired.append(OffsetRange(at, until))
+    if until < offsets.stop:
+        consumer.seek(place, until)
+    return until
+
+
+def _skip_gap(consumer: KafkaConsumer, place: TopicPartition, at: int, offsets: OffsetRange, read: RangeRead) -> int:
+    """After an empty poll: step over offsets that the consumer passed without a record, if there are any."""
+    position: int | None = consumer.position(place, timeout_ms=_CALL_MS)
+    if position is not None and position > at:
+        until = min(position, offsets.stop)
+        read.gaps.append(OffsetRange(at, until))
+        return until
+    last = consumer.end_offsets([place], timeout_ms=_CALL_MS)[place]
+    if last < offsets.stop:
+        raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
+    return at

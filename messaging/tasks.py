@@ -1,0 +1,116 @@
+"""Celery, seen from those who enqueue: the application's configuration, and tasks sent by name."""
+
+from typing import Any
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from contracts.errors import UnavailableError
+from contracts.tasks import (
+    QUEUE_DETECT,
+    QUEUES,
+    TASK_DETECT_RANGE,
+    DetectRange,
+)
+from settings import Settings
+
+_SOCKET_TIMEOUT_S = 5.0
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Return the Celery application: JSON only, one task at a time a process, acknowledged early on purpose.
+
+    Detection tasks name places in the log and are made again from it by the bridge when they are lost
+    (docs/adr/0001), so late acknowledgement would add nothing but its time-outs and endless redeliveries.
+    """
+    app = Celery("crowdwatch", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_default_queue=QUEUE_DETECT,
+        task_create_missing_queues=True,
+        task_acks_late=False,
+        task_track_started=False,
+        task_time_limit=settings.task_time_limit_s,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_proc_alive_timeout=120.0,
+        worker_soft_shutdown_timeout=5.0,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+        task_send_sent_event=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_acquire_timeout=_SOCKET_TIMEOUT_S,
+        broker_transport_options={
+            "queue_order_strategy": "priority",  # in the order of QUEUES: interactive first
+            "visibility_timeout": 3600,
+            "socket_timeout": _SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": _SOCKET_TIMEOUT_S,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+    )
+    return app
+
+
+class TaskQueue:
+    """Enqueues detection tasks and tells how many wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._celery = make_celery(settings)
+        self._redis = _redis(settings.redis_url, _SOCKET_TIMEOUT_S)
+
+    def enqueue(self, task: DetectRange, queue: str = QUEUE_DETECT) -> None:
+        """Put the task at the end of `queue`.
+
+        Raises:
+            UnavailableError: Redis does not answer; nothing was enqueued, as far as can be known.
+        """
+        if queue not in QUEUES:
+            raise ValueError(f"expected one of the queues {QUEUES}, got {queue!r}")
+        try:
+            self._celery.send_task(
+                TASK_DETECT_RANGE, kwargs=task.to_kwargs(), queue=queue, ignore_result=True, retry=False
+            )
+        except (OperationalError, OSError, redis.RedisError) as error:
+            raise UnavailableError(f"Redis does not take tasks: {error}") from error
+
+    def length(self, queue: str) -> int:
+        """Return how many tasks wait in `queue`; those that a worker has taken are not among them.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        try:
+            waiting: Any = self._redis.llen(queue)
+        except (redis.RedisError, OSError) as error:
+            raise UnavailableError(f"Redis does not answer: {error}") from error
+        return int(waiting)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._celery.close()
+        self._redis.close()
+
+
+def ping_redis(settings: Settings, timeout_s: float = 5.0) -> None:
+    """Ask Redis for a sign of life.
+
+    Raises:
+        UnavailableError: it does not answer in time.
+    """
+    client = _redis(settings.redis_url, timeout_s)
+    try:
+        client.ping()
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(f"Redis does not answer: {error}") from error
+    finally:
+        client.close()
+
+
+def _redis(url: str, timeout_s: float) -> "redis.Redis":
+    return redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)

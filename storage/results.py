@@ -1,0 +1,106 @@
+"""Collection `DetectedFaces`: one document a frame."""
+
+from collections.abc import Iterable
+
+from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne
+from pymongo.errors import OperationFailure
+
+from contracts.faces import FacesRecord
+from contracts.offsets import SourceOffset
+from contracts.times import to_rfc3339
+from settings import Settings
+from storage.client import Document, database, mongo_errors
+
+COLLECTION = "DetectedFaces"
+_RETENTION_INDEX = "retention"
+_TIMES = ("captured_at", "detected_at")
+
+
+class Results:
+    """The repository of results. `_id` is `topic/partition/offset` of the source frame, so that a repeat replaces."""
+
+    def __init__(self, client: "MongoClient[Document]", settings: Settings) -> None:
+        self._database = database(client, settings)
+        self._collection = self._database[COLLECTION]
+        self._retention_s = int(settings.retention_days * 24 * 3600)
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes: by camera and time, newest first, and removal after the retention.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot make the indexes"):
+            self._collection.create_indexes(
+                [
+                    IndexModel([("camera_id", 1), ("captured_at", DESCENDING)], name="camera_and_time"),
+                    IndexModel([("captured_at", DESCENDING)], name="time"),
+                ]
+            )
+            retention = IndexModel("detected_at", name=_RETENTION_INDEX, expireAfterSeconds=self._retention_s)
+            try:
+                self._collection.create_indexes([retention])
+            except OperationFailure:  # it exists with another time: the setting was changed
+                self._database.command(
+                    "collMod",
+                    COLLECTION,
+                    index={"name": _RETENTION_INDEX, "expireAfterSeconds": self._retention_s},
+                )
+
+    def replace_many(self, records: Iterable[FacesRecord]) -> int:
+        """Write each record under its source's id; of several with one id the last stays. Returns how many ids.
+
+        Raises:
+            UnavailableError: MongoDB did not take all of them; to write them again is safe.
+        """
+        documents = {str(record.source): _to_document(record) for record in records}
+        if not documents:
+            return 0
+        with mongo_errors("cannot store results"):
+            self._collection.bulk_write(
+                [ReplaceOne({"_id": key}, document, upsert=True) for key, document in documents.items()],
+                ordered=False,
+            )
+        return len(documents)
+
+    def get(self, source: SourceOffset) -> FacesRecord | None:
+        """Return the result of one frame, None while there is none.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot read a result"):
+            found = self._collection.find_one({"_id": str(source)})
+        return None if found is None else _from_document(found)
+
+    def newest(self, limit: int, camera_id: str | None = None) -> list[FacesRecord]:
+        """Return up to `limit` results, the last captured first, of one camera or of all.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        query = {} if camera_id is None else {"camera_id": camera_id}
+        with mongo_errors("cannot read results"):
+            found = list(self._collection.find(query).sort("captured_at", DESCENDING).limit(limit))
+        return [_from_document(document) for document in found]
+
+    def count(self, camera_id: str | None = None) -> int:
+        """Return how many results there are, of one camera or of all.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot count results"):
+            if camera_id is None:
+                return self._collection.estimated_document_count()
+            return self._collection.count_documents({"camera_id": camera_id})
+
+
+def _to_document(record: FacesRecord) -> Document:
+    document = record.to_dict()
+    document["captured_at"], document["detected_at"] = record.captured_at, record.detected_at
+    return {"_id": str(record.source), **document}
+
+
+def _from_document(document: Document) -> FacesRecord:
+    return FacesRecord.from_dict({**document, **{name: to_rfc3339(document[name]) for name in _TIMES}})
