@@ -193,9 +193,9 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self._fields.get(name)
-        if isinstance(value, str) and value.isprintable() or value == "":
+        if isinstance(value, str) and _is_utf8(value):
             return value
-        self._wrong(name, "a string of printable characters", value)
+        self._wrong(name, "a string of Unicode text", value)
 
     def integer(self, name: str) -> int:
         value = self._fields.get(name)
@@ -233,3 +233,12 @@ class _Fields:
 
 def _brief(value: Any) -> str:
     return "absent or null" if value is None else f"{value!r:.60}"
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether `text` can be written down: JSON lets halves of surrogate pairs through, UTF-8 and BSON do not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
