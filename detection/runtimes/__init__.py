@@ -1,0 +1,1 @@
+"""What runs a network: one file each, behind `detection.runtimes.base.Runtime`."""
