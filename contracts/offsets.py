@@ -7,6 +7,12 @@ from contracts.errors import ContractError
 SETTLES_HEADER = "settles"
 """Header of every record in `Faces`: `start:stop`, the source offsets that it answers for."""
 
+SOURCE_TOPIC_HEADER = "source_topic"
+"""Header beside `settles`: the source topic; a record without value would not tell whether `frames` or `uploads`."""
+
+SERVICE_HEADER = "service_ms"
+"""Header beside `settles`: milliseconds from taking the task to publishing; loss detection measures by it."""
+
 
 @dataclass(frozen=True, order=True)
 class SourceOffset:

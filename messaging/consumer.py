@@ -98,6 +98,20 @@ class GroupConsumer:
         """Poll this partition from `offset` on."""
         self._started().seek(TopicPartition(*place), offset)
 
+    def position(self, place: Place) -> int:
+        """The offset of the next record to be polled from a partition that is owned.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        try:
+            position = self._started().position(TopicPartition(*place), timeout_ms=_CALL_MS)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot tell the position in {place}: {error!r}") from error
+        if position is None:
+            raise UnavailableError(f"cannot tell the position in {place}")
+        return int(position)
+
     def committed(self, place: Place) -> tuple[int, str] | None:
         """Return the group's offset and metadata for a partition, None when there is none.
 

@@ -1,0 +1,142 @@
+"""The bridge's bookkeeping of one source partition: what is settled, what is in flight, what is to be planned next.
+
+Pure: no I/O, and the clock is passed in (seconds that only rise).
+"""
+
+from collections import deque
+
+from contracts.offsets import OffsetRange
+from contracts.tasks import ISOLATED_FROM_ATTEMPT, DetectRange
+from workers.bridge.intervals import IntervalSet
+
+_PARTS_OF_A_BACKLOG = 4
+"""A backlog smaller than four full batches is cut into so many ranges, so that several workers share it."""
+
+
+class PartitionLedger:
+    """Keeps one partition of `frames` or `uploads`.
+
+    The watermark is the lowest offset that is not settled: everything below has its result in `Faces`. Offsets from the
+    watermark up to `planned_to` are settled, in flight, or waiting to be planned again.
+
+    Args:
+        topic: the source topic.
+        partition: its number.
+        watermark: where to begin: what the group has committed, or the start of the log.
+        batch_size: offsets of one task at most.
+        window: unsettled offsets that may be planned at most.
+        adopt_after_s: an offset is planned only so long after it was first seen; until then its own task may settle it.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        watermark: int,
+        *,
+        batch_size: int,
+        window: int,
+        adopt_after_s: float = 0.0,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.watermark = watermark
+        self.planned_to = watermark
+        self.log_end = watermark
+        self._batch_size = batch_size
+        self._window = window
+        self._adopt_after_s = adopt_after_s
+        self._settled = IntervalSet()
+        self._again: deque[DetectRange] = deque()
+        self._seen: deque[tuple[int, float]] = deque()
+        self._plannable_to = watermark
+
+    @property
+    def in_flight(self) -> int:
+        """Unsettled offsets below `planned_to`."""
+        return sum(len(hole) for hole in self._unsettled(self.watermark, self.planned_to))
+
+    @property
+    def lag(self) -> int:
+        """Offsets of the log from the watermark to its end."""
+        return max(0, self.log_end - self.watermark)
+
+    def observe_end(self, log_end: int, now: float) -> None:
+        """Learn that the log now ends before `log_end`."""
+        if log_end > self.log_end:
+            self.log_end = log_end
+            self._seen.append((log_end, now))
+
+    def settle(self, offsets: OffsetRange, mark: int) -> None:
+        """Learn that `offsets` have their result; `mark` is the place in `Faces` where that was read.
+
+        What lies behind the end of the log as far as it is known is left out: nothing can have settled it.
+        """
+        start, stop = max(offsets.start, self.watermark), min(offsets.stop, self.log_end)
+        if start >= stop:
+            return
+        self._settled.add(start, stop, mark)
+        until = self._settled.pop_first_if_at(self.watermark)
+        if until is not None:
+            self.watermark = until
+            self.planned_to = max(self.planned_to, until)
+
+    def is_settled(self, task: DetectRange) -> bool:
+        """Whether every offset of the task has its result."""
+        return not self._unsettled(task.start, task.stop)
+
+    def plan(self, now: float) -> DetectRange | None:
+        """Return the next task to enqueue, None when there is none or the window is full.
+
+        What was lost comes first, then what is new. The task counts as in flight from now on.
+        """
+        again = self._next_again()
+        if again is not None:
+            return again
+        while self._seen and self._seen[0][1] + self._adopt_after_s <= now:
+            self._plannable_to = self._seen.popleft()[0]
+        room = self._window - self.in_flight
+        holes = self._settled.missing(max(self.planned_to, self.watermark), self._plannable_to)
+        if not holes or room <= 0:
+            return None
+        backlog = sum(len(hole) for hole in holes)
+        size = min(self._batch_size, room, len(holes[0]), max(1, -(-backlog // _PARTS_OF_A_BACKLOG)))
+        start = holes[0].start
+        self.planned_to = start + size
+        return DetectRange(self.topic, self.partition, start, start + size)
+
+    def withdraw(self, task: DetectRange) -> None:
+        """Take back a task that `plan` gave but that could not be enqueued: it comes again, with the same attempt."""
+        self._again.appendleft(task)
+
+    def lose(self, task: DetectRange) -> None:
+        """Learn that a task is lost: what is unsettled of it is planned again, the second time in single frames."""
+        attempt = task.attempt + 1
+        step = 1 if attempt >= ISOLATED_FROM_ATTEMPT else self._batch_size
+        for hole in self._unsettled(task.start, task.stop):
+            for start in range(hole.start, hole.stop, step):
+                stop = min(start + step, hole.stop)
+                self._again.append(DetectRange(self.topic, self.partition, start, stop, attempt))
+
+    def resume_from(self, faces_position: int) -> int:
+        """Return the place in `Faces` from which a new bridge learns all that is settled above the watermark.
+
+        Args:
+            faces_position: the place that is read next.
+        """
+        mark = self._settled.smallest_mark()
+        return faces_position if mark is None else mark
+
+    def _unsettled(self, start: int, stop: int) -> list[OffsetRange]:
+        return self._settled.missing(max(start, self.watermark), stop)
+
+    def _next_again(self) -> DetectRange | None:
+        """Take the first lost task of which something is still unsettled, cut to that."""
+        while self._again:
+            task = self._again.popleft()
+            holes = self._unsettled(task.start, task.stop)
+            for hole in reversed(holes[1:]):
+                self._again.appendleft(DetectRange(self.topic, self.partition, hole.start, hole.stop, task.attempt))
+            if holes:
+                return DetectRange(self.topic, self.partition, holes[0].start, holes[0].stop, task.attempt)
+        return None

@@ -1,0 +1,123 @@
+"""When a task counts as lost. The idea is TCP's RACK-TLP (RFC 8985): not a fixed time-out, but evidence.
+
+Pure: no I/O, and the clock is passed in (seconds that only rise).
+"""
+
+from dataclasses import dataclass
+
+from contracts.tasks import DetectRange
+
+_FIRST_PATIENCE_S = 15.0
+_LEAST_PATIENCE_S = 2.0
+_MOST_PATIENCE_S = 120.0
+_SERVICE_TIMES = 4
+
+
+@dataclass
+class Flight:
+    """A task between its enqueueing and its results."""
+
+    task: DetectRange
+    enqueued_at: float
+    overtaken_at: float | None = None
+
+
+class LossDetector:
+    """Watches the flights of one Celery queue, which hands tasks out in the order in which they came.
+
+    A flight is lost when a flight enqueued later was settled and a few measured service times have passed since: it was
+    taken before that one, and has had its time. Or when the queue has been empty, and nothing has come, for as long. A
+    long backlog or an absent pool is neither.
+
+    Args:
+        isolation_s: time that a task of an isolated frame may take on top.
+    """
+
+    def __init__(self, isolation_s: float) -> None:
+        self._isolation_s = isolation_s
+        self._flights: dict[DetectRange, Flight] = {}
+        self._last_progress = float("-inf")
+        self._empty_since: float | None = None
+        self._mean_s: float | None = None
+        self._deviation_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    @property
+    def patience_s(self) -> float:
+        """A few service times: four times the smoothed mean plus four deviations (as RFC 6298 smooths them)."""
+        if self._mean_s is None:
+            return _FIRST_PATIENCE_S
+        patience_s = _SERVICE_TIMES * (self._mean_s + 4 * self._deviation_s)
+        return min(max(patience_s, _LEAST_PATIENCE_S), _MOST_PATIENCE_S)
+
+    def enqueued(self, task: DetectRange, now: float) -> None:
+        """Learn that a task was put at the end of the queue."""
+        self._flights[task] = Flight(task, now)
+        self._empty_since = None
+
+    def measured(self, service_s: float) -> None:
+        """Learn how long a worker took for a task, from taking it to publishing its results."""
+        if self._mean_s is None:
+            self._mean_s, self._deviation_s = service_s, service_s / 2
+            return
+        self._deviation_s += (abs(self._mean_s - service_s) - self._deviation_s) / 4
+        self._mean_s += (service_s - self._mean_s) / 8
+
+    def flights_of(self, topic: str, partition: int) -> list[DetectRange]:
+        """Return the tasks of one partition that are in flight."""
+        return [task for task in self._flights if (task.topic, task.partition) == (topic, partition)]
+
+    def progressed(self, now: float) -> None:
+        """Learn that some result of this queue came."""
+        self._last_progress = now
+
+    def settled(self, task: DetectRange, now: float) -> None:
+        """Learn that a task has all its results: every flight enqueued before it was overtaken."""
+        if task not in self._flights:
+            return
+        self._last_progress = now
+        for earlier, flight in self._flights.items():
+            if earlier == task:
+                break
+            if flight.overtaken_at is None:
+                flight.overtaken_at = now
+        del self._flights[task]
+
+    def forget(self, topic: str, partition: int) -> None:
+        """Drop the flights of a partition that belongs to another bridge now."""
+        for task in self.flights_of(topic, partition):
+            del self._flights[task]
+
+    def forgive(self, now: float) -> None:
+        """Start every clock anew: the bridge itself, or Kafka, was away, so silence proves nothing."""
+        self._last_progress = now
+        self._empty_since = None
+        for flight in self._flights.values():
+            if flight.overtaken_at is not None:
+                flight.overtaken_at = now
+
+    def lost(self, now: float, waiting: int) -> list[DetectRange]:
+        """Return the tasks that are lost, and drop their flights.
+
+        Args:
+            waiting: tasks in the queue that no worker has taken.
+        """
+        if waiting > 0:
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = now
+        gone = [flight.task for flight in self._flights.values() if self._is_lost(flight, now)]
+        for task in gone:
+            del self._flights[task]
+        return gone
+
+    def _is_lost(self, flight: Flight, now: float) -> bool:
+        patience_s = self.patience_s + (self._isolation_s if flight.task.isolated else 0.0)
+        if flight.overtaken_at is not None and now - flight.overtaken_at > patience_s:
+            return True
+        if self._empty_since is None:
+            return False
+        silent_since = max(flight.enqueued_at, self._last_progress, self._empty_since)
+        return now - silent_since > patience_s

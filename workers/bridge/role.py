@@ -1,0 +1,310 @@
+"""The bridge role: the ledger and the loss detection, driven by Kafka and Celery."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from prometheus_client import Counter, Gauge
+
+from contracts.errors import ContractError, UnavailableError
+from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, OffsetRange
+from contracts.tasks import QUEUE_DETECT, QUEUE_INTERACTIVE, DetectRange
+from messaging.admin import ensure_topics
+from messaging.consumer import GroupConsumer, Place
+from messaging.records import LogRecord
+from messaging.tasks import TaskQueue
+from settings import Settings
+from workers.bridge.ledger import PartitionLedger
+from workers.bridge.loss import LossDetector
+from workers.runner import Backoff
+
+log = logging.getLogger(__name__)
+
+GROUP = "crowdwatch-bridge"
+_POLL_MS = 30
+_COMMIT_EVERY_S = 1.0
+_JUDGE_EVERY_S = 0.25
+_ABSENCE_S = 2.0
+_ENQUEUE_AT_ONCE = 64
+
+_TASKS = Counter("crowdwatch_bridge_tasks", "Tasks enqueued", ["queue"])
+_LOST = Counter("crowdwatch_bridge_tasks_lost", "Tasks found lost and planned again", ["queue"])
+_LAG = Gauge("crowdwatch_bridge_lag", "Offsets from the watermark to the end of the log", ["topic", "partition"])
+_IN_FLIGHT = Gauge("crowdwatch_bridge_in_flight", "Offsets planned and not settled", ["topic", "partition"])
+
+
+class Bridge:
+    """Owns partition numbers through a consumer group; for each, the same number of `frames`, `uploads` and `Faces`.
+
+    The group's committed offset of a source partition is its watermark; the commit's metadata is the offset in `Faces`
+    from which all that is settled above it can be read again. So a new bridge needs nothing but Kafka.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._queue_of = {settings.topic_frames: QUEUE_DETECT, settings.topic_uploads: QUEUE_INTERACTIVE}
+        self._sources = tuple(self._queue_of)
+        self._detectors = {queue: LossDetector(settings.isolation_timeout_s) for queue in self._queue_of.values()}
+        self._consumer = GroupConsumer(
+            settings,
+            GROUP,
+            [*self._sources, settings.topic_faces],
+            on_assigned=self._on_assigned,
+            on_revoked=self._on_revoked,
+        )
+        self._tasks = TaskQueue(settings)
+        self._ledgers: dict[Place, PartitionLedger] = {}
+        self._catch_up_to: dict[int, int] = {}
+        self._committed: dict[Place, tuple[int, str]] = {}
+        self._new: set[int] = set()
+        self._turn = 0
+        self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
+        self._last_step = clock()
+        self._healthy = {"kafka": False, "redis": False}
+
+    def start(self) -> None:
+        """Make the topics and join the group.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        ensure_topics(self._settings)
+        self._consumer.start()
+
+    def ready(self) -> dict[str, bool]:
+        """Whether Kafka and Redis answered last."""
+        return dict(self._healthy)
+
+    def close(self) -> None:
+        """Commit, leave the group and disconnect."""
+        try:
+            if self._ledgers:
+                self._commit()
+        except UnavailableError as error:
+            log.warning("the last watermark was not committed: %s", error)
+        self._consumer.close()
+        self._tasks.close()
+
+    def run(self, stop: threading.Event, count: int | None = None) -> None:
+        """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
+        backoff, steps = Backoff(), 0
+        while not stop.is_set() and (count is None or steps < count):
+            steps += 1
+            try:
+                self.step()
+            except UnavailableError as error:
+                self._healthy["kafka"] = False
+                log.warning("%s", error)
+                stop.wait(backoff.next_s())
+                self._forgive()
+            else:
+                self._healthy["kafka"] = True
+                backoff.reset()
+
+    def step(self) -> None:
+        """Read results, look for new frames, judge what is lost, enqueue, commit.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        now = self._clock()
+        if now - self._last_step > _ABSENCE_S:
+            self._forgive()
+        records = self._consumer.poll(_POLL_MS, max_records=2000)
+        self._last_step = now = self._clock()
+        if self._new:
+            self._take_over()
+            records = []  # read from where the group was, not from where the watermark is
+        if not self._ledgers:
+            self._healthy["redis"] = self._probe_tasks()
+            return
+        for place, log_end in self._consumer.ends(list(self._ledgers)).items():
+            self._ledgers[place].observe_end(log_end, now)
+        self._settle(records, now)
+        self._finish_catching_up()
+        if now >= self._next_judgement:
+            self._next_judgement = now + _JUDGE_EVERY_S
+            self._judge(now, caught_up=not records)
+        self._enqueue(now)
+        if now >= self._next_commit:
+            self._next_commit = now + _COMMIT_EVERY_S
+            self._commit()
+
+    def _on_assigned(self, places: set[Place]) -> None:
+        self._consumer.pause(place for place in places if place[0] in self._sources)
+        self._new |= {number for _, number in places}
+
+    def _on_revoked(self, places: set[Place]) -> None:
+        for place in places:
+            self._new.discard(place[1])
+            self._catch_up_to.pop(place[1], None)
+            if self._ledgers.pop(place, None) is not None:
+                self._detectors[self._queue_of[place[0]]].forget(*place)
+                self._committed.pop(place, None)
+                for gauge in (_LAG, _IN_FLIGHT):
+                    gauge.remove(place[0], place[1])
+
+    def _take_over(self) -> None:
+        """Begin with the new partitions where the group stood, and read again what is settled above the watermarks."""
+        numbers = sorted(self._new)
+        faces = [(self._settings.topic_faces, number) for number in numbers]
+        sources = [(topic, number) for number in numbers for topic in self._sources]
+        bounds = self._consumer.bounds([*faces, *sources])
+        committed = {place: self._consumer.committed(place) for place in sources}
+        now = self._clock()
+        for place in sources:
+            first, end = bounds[place]
+            watermark, _ = committed[place] or (first, "")
+            if watermark > end:
+                log.warning("%s/%d ends at %d, before the watermark %d: starting anew", *place, end, watermark)
+                watermark = first
+            self._ledgers[place] = self._make_ledger(place, watermark)
+            self._ledgers[place].observe_end(end, now)
+        for place in faces:
+            first, end = bounds[place]
+            said = [_faces_offset(committed[topic, place[1]], first) for topic in self._sources]
+            start = min(max(min(said), first), end)
+            self._consumer.seek(place, start)
+            if start < end:
+                self._catch_up_to[place[1]] = end
+        self._new.clear()
+        log.info("owning partitions %s", ", ".join(map(str, sorted({number for _, number in self._ledgers}))))
+
+    def _make_ledger(self, place: Place, watermark: int) -> PartitionLedger:
+        adopted = place[0] == self._settings.topic_uploads
+        return PartitionLedger(
+            *place,
+            watermark,
+            batch_size=self._settings.batch_size,
+            window=self._settings.window,
+            adopt_after_s=self._settings.adopt_after_ms / 1000 if adopted else 0.0,
+        )
+
+    def _settle(self, records: list[LogRecord], now: float) -> None:
+        """Enter the results into the ledgers, and see which tasks they complete."""
+        touched = set()
+        for record in records:
+            settled = _what_it_settles(record)
+            if settled is None:
+                continue
+            place, offsets = (settled[0], record.source.partition), settled[1]
+            ledger = self._ledgers.get(place)
+            if ledger is None:
+                continue
+            ledger.settle(offsets, record.source.offset)
+            touched.add(place)
+            detector = self._detectors[self._queue_of[place[0]]]
+            detector.progressed(now)
+            service_ms = record.header(SERVICE_HEADER)
+            if service_ms is not None and service_ms.isdigit():
+                detector.measured(int(service_ms) / 1000)
+        for place in touched:
+            detector = self._detectors[self._queue_of[place[0]]]
+            for task in detector.flights_of(*place):
+                if self._ledgers[place].is_settled(task):
+                    detector.settled(task, now)
+
+    def _finish_catching_up(self) -> None:
+        """Find the partitions whose results have been read up to where they ended at the take-over."""
+        for number, end in list(self._catch_up_to.items()):
+            if self._consumer.position((self._settings.topic_faces, number)) >= end:
+                del self._catch_up_to[number]
+
+    def _judge(self, now: float, caught_up: bool) -> None:
+        """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
+        for queue, detector in self._detectors.items():
+            try:
+                waiting = self._tasks.length(queue)
+            except UnavailableError as error:
+                if self._healthy["redis"]:
+                    log.warning("%s", error)
+                self._healthy["redis"] = False
+                detector.forgive(now)
+                continue
+            self._healthy["redis"] = True
+            if not caught_up:
+                continue
+            for task in detector.lost(now, waiting):
+                _LOST.labels(queue).inc()
+                log.warning("lost: %s, planning it again", task)
+                self._ledgers[task.topic, task.partition].lose(task)
+
+    def _enqueue(self, now: float) -> None:
+        """Fill the windows, a task for each partition in turn."""
+        if now < self._tasks_down_until:
+            return
+        places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
+        idle, sent = 0, 0
+        while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
+            self._turn = (self._turn + 1) % len(places)
+            ledger = self._ledgers[places[self._turn]]
+            task = ledger.plan(now)
+            if task is None:
+                idle += 1
+                continue
+            if not self._send(task, ledger, now):
+                break
+            idle, sent = 0, sent + 1
+        for place, ledger in self._ledgers.items():
+            _LAG.labels(*place).set(ledger.lag)
+            _IN_FLIGHT.labels(*place).set(ledger.in_flight)
+
+    def _send(self, task: DetectRange, ledger: PartitionLedger, now: float) -> bool:
+        queue = self._queue_of[task.topic]
+        try:
+            self._tasks.enqueue(task, queue)
+        except UnavailableError as error:
+            ledger.withdraw(task)
+            self._healthy["redis"] = False
+            self._tasks_down_until = now + 1.0
+            log.warning("%s", error)
+            return False
+        self._detectors[queue].enqueued(task, now)
+        _TASKS.labels(queue).inc()
+        return True
+
+    def _commit(self) -> None:
+        """Commit each watermark that moved, with the place in `Faces` to read from."""
+        moved = {}
+        for place, ledger in self._ledgers.items():
+            if place[1] in self._catch_up_to:
+                continue
+            position = self._consumer.position((self._settings.topic_faces, place[1]))
+            entry = (ledger.watermark, str(ledger.resume_from(position)))
+            if self._committed.get(place) != entry:
+                moved[place] = entry
+        if moved and self._consumer.commit(moved):
+            self._committed.update(moved)
+
+    def _forgive(self) -> None:
+        now = self._clock()
+        for detector in self._detectors.values():
+            detector.forgive(now)
+
+    def _probe_tasks(self) -> bool:
+        try:
+            self._tasks.length(QUEUE_DETECT)
+        except UnavailableError:
+            return False
+        return True
+
+
+def _what_it_settles(record: LogRecord) -> tuple[str, OffsetRange] | None:
+    """Return the source topic and the offsets that a record in `Faces` answers for; None for a foreign one."""
+    settles, topic = record.header(SETTLES_HEADER), record.header(SOURCE_TOPIC_HEADER)
+    if settles is None:
+        return None
+    try:
+        offsets = OffsetRange.decode(settles)
+        return (topic.decode() if topic else str(json.loads(record.value or b"")["source"]["topic"])), offsets
+    except (ContractError, ValueError, KeyError, TypeError) as error:
+        log.warning("a record at %s settles nothing: %s", record.source, error)
+        return None
+
+
+def _faces_offset(committed: tuple[int, str] | None, default: int) -> int:
+    """Read the commit's metadata."""
+    return int(committed[1]) if committed is not None and committed[1].isdigit() else default

@@ -1,0 +1,153 @@
+"""What every role has in common: its log, its signals, its health pages, and patience while servers come up."""
+
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from types import FrameType
+from typing import Any, Protocol
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from contracts.errors import CrowdwatchError, UnavailableError
+from settings import Settings
+from settings.logs import configure_logging
+
+log = logging.getLogger(__name__)
+
+_START_TIMEOUT_S = 120.0
+_FIRST_BACKOFF_S = 0.2
+_LONGEST_BACKOFF_S = 5.0
+
+
+class Role(Protocol):
+    """A process of the fleet."""
+
+    def start(self) -> None:
+        """Connect to the servers; raises `UnavailableError` while one does not answer."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+
+    def close(self) -> None:
+        """Finish what is at hand and disconnect. Called once, also after a `start` that failed."""
+
+    def ready(self) -> dict[str, bool]:
+        """Tell of each thing that the role needs whether it is there."""
+
+
+def run_role(name: str, role: Role, settings: Settings) -> int:
+    """Run a role until SIGTERM or SIGINT, with `/healthz`, `/readyz` and `/metrics` on its own port.
+
+    Returns the exit code: 0 after a signal, 1 when the role could not start or broke.
+    """
+    configure_logging(settings, name)
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        log.info("%s: stopping", signal.Signals(number).name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    with HealthServer(role.ready, settings.health_port) as health:
+        log.info("%s: health pages on port %d", name, health.port)
+        try:
+            _start(role, stop)
+            if not stop.is_set():
+                log.info("%s: started", name)
+                role.run(stop)
+        except CrowdwatchError as error:
+            log.error("%s: %s", name, error)
+            return 1
+        finally:
+            role.close()
+    log.info("%s: stopped", name)
+    return 0
+
+
+def _start(role: Role, stop: threading.Event) -> None:
+    """Start the role; while a server does not answer, try again for two minutes."""
+    backoff = Backoff()
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not stop.is_set():
+        try:
+            role.start()
+        except UnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("waiting: %s", error)
+            stop.wait(backoff.next_s())
+        else:
+            return
+
+
+class Backoff:
+    """Waiting times that double from 0.2 s to 5 s, and start anew after a success."""
+
+    def __init__(self) -> None:
+        self._next_s = _FIRST_BACKOFF_S
+
+    def next_s(self) -> float:
+        """Return how long to wait now, in seconds."""
+        wait_s = self._next_s
+        self._next_s = min(self._next_s * 2, _LONGEST_BACKOFF_S)
+        return wait_s
+
+    def reset(self) -> None:
+        """Start anew: a call succeeded."""
+        self._next_s = _FIRST_BACKOFF_S
+
+
+class HealthServer:
+    """Serves `/healthz`, `/readyz` and `/metrics` on 127.0.0.1, in a thread of its own."""
+
+    def __init__(self, ready: Callable[[], dict[str, bool]], port: int) -> None:
+        self._ready = ready
+        self._metrics = make_wsgi_app()
+        self._server = make_server("127.0.0.1", port, self._answer, _Server, _QuietHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._server.server_port
+
+    def __enter__(self) -> "HealthServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        if path == "/healthz":
+            status, body = "200 OK", dict[str, Any](status="alive")
+        elif path == "/readyz":
+            needs = self._ready()
+            status = "200 OK" if needs and all(needs.values()) else "503 Service Unavailable"
+            body = {"status": "ready" if status.startswith("200") else "not ready", "needs": needs}
+        else:
+            status = "404 Not Found"
+            body = {"error": {"code": "not_found", "message": f"no page {path}", "detail": None}}
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(body).encode()]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: probes come every second."""

@@ -1,0 +1,143 @@
+"""The worker role: a Celery worker whose processes each hold the model, a log reader and a producer."""
+
+import logging
+import multiprocessing
+import os
+import socket
+import threading
+from datetime import datetime, timezone
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+
+from contracts.tasks import QUEUE_DETECT, QUEUE_INGEST, QUEUE_INTERACTIVE, TASK_DETECT_RANGE, DetectRange
+from detection import load_detector
+from messaging.admin import ensure_topics
+from messaging.producer import Producer
+from messaging.reader import LogReader
+from messaging.tasks import make_celery, ping_redis
+from settings import Settings
+from workers.detect_range import FrameAnalyser, RangeProcessor
+from workers.isolation import Isolator
+from workers.outcomes import OutcomePublisher
+
+log = logging.getLogger(__name__)
+
+CPU_QUEUES = (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST)
+
+
+class WorkerProcess:
+    """What one process of the pool holds. Made before the fork, started after it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._processor: RangeProcessor | None = None
+        self._reader: LogReader | None = None
+        self._producer: Producer | None = None
+
+    def start(self) -> None:
+        """Connect to Kafka and load the model, so that the first task finds all of it warm."""
+        settings = self._settings
+        self._reader = LogReader(settings)
+        self._reader.start()
+        self._producer = Producer(settings, max_block_s=30.0)
+        self._producer.start()
+        detector = load_detector(
+            settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir
+        )
+        analyser = FrameAnalyser(settings, detector, _utc_now)
+        publisher = OutcomePublisher(self._producer, settings.topic_faces, settings.topic_dead)
+        isolator = Isolator(settings, analyser.model)
+        self._processor = RangeProcessor(self._reader, analyser, publisher, isolator.run, _utc_now)
+
+    def processor(self) -> RangeProcessor:
+        """Return what runs tasks, started when it was not (a process whose start failed tries again here)."""
+        if self._processor is None:
+            self.close()
+            self.start()
+        assert self._processor is not None
+        return self._processor
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            self._producer.close()
+        if self._reader is not None:
+            self._reader.close()
+
+
+def make_app(settings: Settings, process: WorkerProcess) -> Celery:
+    """Return the Celery application with its task, which `process` runs."""
+    app = make_celery(settings)
+
+    @app.task(name=TASK_DETECT_RANGE, ignore_result=True)
+    def detect_range(topic: str, partition: int, start: int, stop: int, attempt: int) -> None:
+        """Detect the faces in the records [start, stop) of a partition."""
+        process.processor().process(DetectRange(topic, partition, start, stop, attempt))
+
+    return app
+
+
+class Worker:
+    """The role: a Celery worker with a pool of processes. Celery handles the signals: the first lets tasks finish."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process = WorkerProcess(settings)
+        self._warm = multiprocessing.Value("i", 0)
+        self._consuming = threading.Event()
+
+    def start(self) -> None:
+        """See that the servers answer, and make the topics.
+
+        Raises:
+            UnavailableError: Redis or Kafka does not answer.
+        """
+        ping_redis(self._settings)
+        ensure_topics(self._settings)
+
+    def run(self, stop: threading.Event) -> None:
+        """Take tasks until a signal comes."""
+        app = make_app(self._settings, self._process)
+        setup_logging.connect(_keep_logging, weak=False)
+        worker_process_init.connect(self._on_process_init, weak=False)
+        worker_process_shutdown.connect(self._on_process_shutdown, weak=False)
+        worker_ready.connect(self._on_ready, weak=False)
+        worker = app.Worker(
+            hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
+            queues=",".join(CPU_QUEUES),
+            concurrency=self._settings.worker_processes,
+            pool="prefork",
+            optimization="fair",
+            without_mingle=True,
+            without_gossip=True,
+            loglevel=self._settings.log_level,
+        )
+        worker.start()
+        stop.set()
+
+    def close(self) -> None:
+        """Nothing is held here: the processes of the pool hold the connections."""
+
+    def ready(self) -> dict[str, bool]:
+        """Whether tasks are taken, and a process is warm."""
+        return {"consuming": self._consuming.is_set(), "model": self._warm.value > 0}
+
+    def _on_process_init(self, **_: Any) -> None:
+        self._process.start()
+        self._warm.value = 1
+
+    def _on_process_shutdown(self, **_: Any) -> None:
+        self._process.close()
+
+    def _on_ready(self, **_: Any) -> None:
+        self._consuming.set()
+
+
+def _keep_logging(**_: Any) -> None:
+    """Stand in for Celery's own set-up of the log: the runner's stays."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
