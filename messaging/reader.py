@@ -42,15 +42,16 @@ class LogReader:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
 
-    def start(self) -> None:
+    def start(self, timeout_s: float = 30.0) -> None:
         """Connect.
 
         Raises:
-            UnavailableError: no broker answers.
+            UnavailableError: no broker answers within `timeout_s`.
         """
         try:
             self._consumer = KafkaConsumer(
                 **consumer_config(self._settings, "reader"),
+                bootstrap_timeout_ms=int(timeout_s * 1000),
                 group_id=None,
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=_LOOK_AHEAD_BYTES,
@@ -80,6 +81,17 @@ class LogReader:
             return _read_range(consumer, place, offsets, time.monotonic() + timeout_s)
         except KafkaError as error:
             raise UnavailableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
+
+    def partitions(self, topics: Sequence[str]) -> list[tuple[str, int]]:
+        """Return every partition of `topics`.
+
+        Raises:
+            UnavailableError: Kafka did not answer, or has no such topic.
+        """
+        try:
+            return [(place.topic, place.partition) for place in self._partitions(topics)]
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the partitions of {', '.join(topics)}: {error!r}") from error
 
     def bounds(self, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
         """Return the first offset and the one after the last, for every partition of `topics`.

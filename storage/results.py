@@ -1,6 +1,7 @@
 """Collection `DetectedFaces`: one document a frame."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne
 from pymongo.errors import OperationFailure
@@ -13,6 +14,7 @@ from storage.client import Document, database, mongo_errors
 
 COLLECTION = "DetectedFaces"
 _RETENTION_INDEX = "retention"
+_NEWEST_FIRST = [("captured_at", DESCENDING), ("_id", DESCENDING)]
 _TIMES = ("captured_at", "detected_at")
 
 
@@ -33,8 +35,8 @@ class Results:
         with mongo_errors("cannot make the indexes"):
             self._collection.create_indexes(
                 [
-                    IndexModel([("camera_id", 1), ("captured_at", DESCENDING)], name="camera_and_time"),
-                    IndexModel([("captured_at", DESCENDING)], name="time"),
+                    IndexModel([("camera_id", 1), *_NEWEST_FIRST], name="camera_time_id"),
+                    IndexModel(_NEWEST_FIRST, name="time_id"),
                 ]
             )
             retention = IndexModel("detected_at", name=_RETENTION_INDEX, expireAfterSeconds=self._retention_s)
@@ -71,18 +73,25 @@ class Results:
         """
         with mongo_errors("cannot read a result"):
             found = self._collection.find_one({"_id": str(source)})
-        return None if found is None else _from_document(found)
+        return None if found is None else from_document(found)
 
-    def newest(self, limit: int, camera_id: str | None = None) -> list[FacesRecord]:
+    def newest(
+        self, limit: int, camera_id: str | None = None, after: tuple[datetime, str] | None = None
+    ) -> list[FacesRecord]:
         """Return up to `limit` results, the last captured first, of one camera or of all.
+
+        `after` names the result that the list goes on after, by its time and id.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        query = {} if camera_id is None else {"camera_id": camera_id}
+        query: Document = {} if camera_id is None else {"camera_id": camera_id}
+        if after is not None:
+            at, key = after
+            query |= {"captured_at": {"$lte": at}, "$or": [{"captured_at": {"$lt": at}}, {"_id": {"$lt": key}}]}
         with mongo_errors("cannot read results"):
-            found = list(self._collection.find(query).sort("captured_at", DESCENDING).limit(limit))
-        return [_from_document(document) for document in found]
+            found = list(self._collection.find(query).sort(_NEWEST_FIRST).limit(limit))
+        return [from_document(document) for document in found]
 
     def count(self, camera_id: str | None = None) -> int:
         """Return how many results there are, of one camera or of all.
@@ -102,5 +111,6 @@ def _to_document(record: FacesRecord) -> Document:
     return {"_id": str(record.source), **document}
 
 
-def _from_document(document: Document) -> FacesRecord:
+def from_document(document: Document) -> FacesRecord:
+    """Build a record from its document."""
     return FacesRecord.from_dict({**document, **{name: to_rfc3339(document[name]) for name in _TIMES}})
