@@ -1,0 +1,1 @@
+"""The HTTP interface for programs: one blueprint a file, made from the services that it calls."""

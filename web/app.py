@@ -1,0 +1,28 @@
+"""The Flask application, made from settings and services."""
+
+from flask import Flask
+
+from settings import Settings
+from web import errors, metrics, security
+from web.api import frames, health, live, messages
+from web.pages import overview
+from web.services import Services
+
+_BODY_BYTES = 256 * 1024
+
+
+def create_app(settings: Settings, services: Services) -> Flask:
+    """Return the application. It holds no state of its own: several may share one process."""
+    app = Flask(__name__)
+    app.config.update(MAX_CONTENT_LENGTH=_BODY_BYTES)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    metrics.install(app, services.metrics)
+    security.install(app, settings)
+    errors.install(app)
+    app.register_blueprint(messages.blueprint(settings, services))
+    app.register_blueprint(frames.blueprint(settings, services))
+    app.register_blueprint(live.blueprint(services))
+    app.register_blueprint(health.blueprint(services))
+    app.register_blueprint(overview.blueprint(settings, services))
+    return app

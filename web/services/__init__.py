@@ -1,0 +1,102 @@
+"""What the views call: everything that works, made from the settings and closed as one."""
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from contracts.faces import FacesRecord
+from messaging.admin import ensure_topics, ping_kafka
+from messaging.consumer import Follower
+from messaging.producer import Producer
+from messaging.tasks import TaskQueue, ping_redis
+from settings import Settings
+from storage.client import connect, ping_mongodb
+from storage.cursors import Cursors
+from storage.overview import Overview
+from storage.results import Results
+from web.metrics import WebMetrics
+from web.services.background import Preparation, ResultFeed
+from web.services.frames import Frames
+from web.services.messages import Messages
+from web.services.overview import OverviewPage
+from web.services.readers import ReaderPool
+from web.services.readiness import Readiness
+from web.services.recent import RecentResults
+from web.services.viewers import Viewers
+
+_PING_S = 2.0
+_TOPICS_S = 5.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of one web process. Make them after a fork."""
+
+    frames: Frames
+    messages: Messages
+    overview: OverviewPage
+    viewers: Viewers
+    readiness: Readiness
+    metrics: WebMetrics
+    stopping: threading.Event
+    _preparation: Preparation
+    _closing: ExitStack
+
+    @classmethod
+    def build(cls, settings: Settings, registry: CollectorRegistry) -> "Services":
+        """Put the services together; nothing connects before `start`."""
+        metrics, stopping, recent = WebMetrics(registry), threading.Event(), RecentResults()
+        viewers = Viewers(max(1, settings.web_threads // 2), metrics)
+        mongo = connect(settings)
+        results, cursors = Results(mongo, settings), Cursors(mongo, settings)
+        producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
+
+        def on_result(record: FacesRecord) -> None:
+            if recent.add(record):
+                metrics.results_followed.inc()
+                viewers.publish(record)
+
+        feed = ResultFeed(lambda: Follower(settings, settings.topic_faces), on_result)
+        preparation = Preparation(
+            {
+                "topics": lambda: ensure_topics(settings, _TOPICS_S),
+                "producer": producer.start,
+                "follower": feed.start,
+                "indexes of results": results.ensure_indexes,
+                "indexes of cursors": cursors.ensure_indexes,
+            }
+        )
+        readiness = Readiness(
+            {
+                "kafka": lambda: ping_kafka(settings, _PING_S),
+                "redis": lambda: ping_redis(settings, _PING_S),
+                "mongodb": lambda: ping_mongodb(settings, _PING_S),
+                "prepared": preparation.check,
+                "follower": feed.check,
+            }
+        )
+        closing = ExitStack()
+        for part in (mongo, tasks, producer, readers, readiness, feed, preparation):  # the last is closed first
+            closing.callback(part.close)
+        return cls(
+            frames=Frames(settings, producer, tasks, results, recent, readers, metrics, stopping),
+            messages=Messages(settings, producer, cursors, readers, metrics, stopping),
+            overview=OverviewPage(settings, Overview(mongo, settings), results),
+            viewers=viewers,
+            readiness=readiness,
+            metrics=metrics,
+            stopping=stopping,
+            _preparation=preparation,
+            _closing=closing,
+        )
+
+    def start(self) -> None:
+        """Connect in the background, for as long as it takes; `/readyz` tells when it is done."""
+        self._preparation.start()
+
+    def close(self) -> None:
+        """Let those who wait go, finish what is at hand and disconnect."""
+        self.stopping.set()
+        self._closing.close()

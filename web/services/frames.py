@@ -1,0 +1,171 @@
+"""Pictures that are sent in, and the results of all frames."""
+
+import base64
+import binascii
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from contracts.errors import ContractError, UnavailableError
+from contracts.faces import FacesRecord
+from contracts.frames import FrameHeaders, Origin
+from contracts.offsets import OffsetRange, SourceOffset
+from contracts.tasks import QUEUE_INTERACTIVE, DetectRange
+from contracts.times import from_rfc3339, to_rfc3339
+from messaging.producer import Producer
+from messaging.tasks import TaskQueue
+from settings import Settings
+from storage.results import Results
+from web.metrics import WebMetrics
+from web.services.readers import ReaderPool
+from web.services.recent import RecentResults
+
+log = logging.getLogger(__name__)
+
+_ACKNOWLEDGED_WITHIN_S = 15.0
+_READ_WITHIN_S = 5.0
+_SLICE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """Results, newest first, and the cursor of the next page; None after the last one."""
+
+    items: list[FacesRecord]
+    next: str | None
+
+
+class Frames:
+    """Takes pictures into the log, and finds results and pictures by their place in it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        producer: Producer,
+        tasks: TaskQueue,
+        results: Results,
+        recent: RecentResults,
+        readers: ReaderPool,
+        metrics: WebMetrics,
+        stopping: threading.Event,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._topic = settings.topic_uploads
+        self._source_topics = (settings.topic_frames, settings.topic_uploads)
+        self._producer = producer
+        self._tasks = tasks
+        self._results = results
+        self._recent = recent
+        self._readers = readers
+        self._metrics = metrics
+        self._stopping = stopping
+        self._now = now
+
+    def accept(self, picture: bytes, camera_id: str, content_type: str | None) -> SourceOffset:
+        """Write a picture to the log and enqueue its task; return its place once it is acknowledged.
+
+        A task that cannot be enqueued is no failure: the bridge adopts the picture.
+
+        Raises:
+            UnavailableError: Kafka did not acknowledge the picture; it may be processed all the same, later.
+        """
+        headers = FrameHeaders(captured_at=self._now(), content_type=content_type, origin=Origin.API)
+        sent = self._producer.send_frame(self._topic, camera_id, picture, headers)
+        try:
+            source = sent.result(_ACKNOWLEDGED_WITHIN_S)
+        except FutureTimeoutError as error:
+            raise UnavailableError(f"Kafka did not acknowledge within {_ACKNOWLEDGED_WITHIN_S:g} s") from error
+        self._metrics.pictures.inc()
+        task = DetectRange(source.topic, source.partition, source.offset, source.offset + 1)
+        try:
+            self._tasks.enqueue(task, QUEUE_INTERACTIVE)
+        except UnavailableError as error:
+            self._metrics.tasks_left_to_bridge.inc()
+            log.warning("left %s to the bridge: %s", source, error)
+        return source
+
+    def wait_for(self, source: SourceOffset, wait_s: float) -> FacesRecord | None:
+        """Return the frame's result as soon as it is there, None when `wait_s` passed without it.
+
+        Results come through the log; MongoDB is asked too, for one that came while the log could not be followed.
+        """
+        deadline = time.monotonic() + wait_s
+        while True:
+            left_s = deadline - time.monotonic()
+            record = self._recent.wait_for(source, min(max(left_s, 0.0), _SLICE_S))
+            if record is None:
+                try:
+                    record = self._results.get(source)
+                except UnavailableError as error:
+                    log.debug("waiting for %s without MongoDB: %s", source, error)
+            if record is not None or left_s <= 0 or self._stopping.is_set():
+                return record
+
+    def find(self, source: SourceOffset) -> FacesRecord | None:
+        """Return the stored result of a frame, None while there is none.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        return self._results.get(source)
+
+    def is_on_its_way(self, source: SourceOffset) -> bool:
+        """Whether a frame without a result is in the log, so that its result will come.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        if source.topic not in self._source_topics:
+            return False
+        with self._readers.borrow() as reader:
+            first, end = reader.bounds([source.topic]).get((source.topic, source.partition), (0, 0))
+        return first <= source.offset < end
+
+    def newest(self, limit: int, camera_id: str | None, cursor: str | None) -> Page:
+        """Return a page of results, the last captured first, of one camera or of all.
+
+        Raises:
+            ContractError: the cursor is none that an earlier page gave.
+            UnavailableError: MongoDB does not answer.
+        """
+        found = self._results.newest(limit + 1, camera_id, None if cursor is None else _decode_cursor(cursor))
+        items = found[:limit]
+        return Page(items, _encode_cursor(items[-1]) if len(found) > limit else None)
+
+    def picture(self, source: SourceOffset) -> bytes | None:
+        """Return a frame's picture as it was sent, None when the log does not hold it, or no more.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+        """
+        if source.topic not in self._source_topics:
+            return None
+        offsets = OffsetRange(source.offset, source.offset + 1)
+        with self._readers.borrow() as reader:
+            if (source.topic, source.partition) not in reader.partitions([source.topic]):
+                return None
+            try:
+                read = reader.read_range(source.topic, source.partition, offsets, _READ_WITHIN_S)
+            except ContractError:  # never written
+                return None
+        return read.records[0].value if read.records else None
+
+
+def _encode_cursor(record: FacesRecord) -> str:
+    place = json.dumps([to_rfc3339(record.captured_at), str(record.source)])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(at, str) and isinstance(key, str):
+            return from_rfc3339(at), key
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}") from error
+    raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}")

@@ -1,0 +1,91 @@
+"""What the first page shows: each camera's newest result, how its count went, and the totals."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from contracts.faces import FacesRecord
+from contracts.times import to_rfc3339
+from settings import Settings
+from storage.overview import Overview, TrendPoint
+from storage.results import Results
+
+CAMERAS_AT_MOST = 100
+_TREND = timedelta(minutes=10)
+_BUCKET_S = 10
+_KEPT_S = 0.9
+_TREND_KEPT_S = 4.0
+_RECENT = timedelta(seconds=15)
+
+
+class OverviewPage:
+    """Puts the page's data together, and keeps it for a moment, so that many viewers cost as much as one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        overview: Overview,
+        results: Results,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._picture_topics = (settings.topic_frames, settings.topic_uploads)
+        self._overview = overview
+        self._results = results
+        self._now = now
+        self._lock = threading.Lock()
+        self._data: dict[str, Any] = {}
+        self._data_s = -_KEPT_S
+        self._trends: dict[str, list[TrendPoint]] = {}
+        self._trends_s = -_TREND_KEPT_S
+
+    def data(self) -> dict[str, Any]:
+        """Return the page's data as JSON types.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with self._lock:
+            if time.monotonic() - self._data_s >= _KEPT_S:
+                self._data = self._read()
+                self._data_s = time.monotonic()
+            return self._data
+
+    def _read(self) -> dict[str, Any]:
+        now = self._now()
+        if time.monotonic() - self._trends_s >= _TREND_KEPT_S:
+            self._trends = dict(self._overview.trends(now - _TREND, _BUCKET_S))
+            self._trends_s = time.monotonic()
+        cameras = [self._camera(record, now) for record in self._overview.newest_of_each_camera(CAMERAS_AT_MOST)]
+        live = [camera for camera in cameras if camera["state"] == "live"]
+        return {
+            "at": to_rfc3339(now),
+            "trend": {"from": to_rfc3339(now - _TREND), "to": to_rfc3339(now), "bucket_s": _BUCKET_S},
+            "totals": {
+                "faces_now": sum(camera["result"]["total_faces"] for camera in live),
+                "live_cameras": len(live),
+                "cameras": len(cameras),
+                "frames": self._results.count(),
+            },
+            "cameras": cameras,
+        }
+
+    def _camera(self, record: FacesRecord, now: datetime) -> dict[str, Any]:
+        return {
+            "camera_id": record.camera_id,
+            "state": state_of(record, now),
+            "has_picture": record.source.topic in self._picture_topics,
+            "result": record.to_dict(),
+            "trend": [
+                {"at": to_rfc3339(point.at), "mean_faces": point.mean_faces, "max_faces": point.max_faces}
+                for point in self._trends.get(record.camera_id, [])
+            ],
+        }
+
+
+def state_of(newest: FacesRecord, now: datetime) -> str:
+    """Return `live`, `behind` (results still come, of frames that are old) or `quiet` (nothing has come lately)."""
+    if now - newest.captured_at <= _RECENT:
+        return "live"
+    return "behind" if now - newest.detected_at <= _RECENT else "quiet"
