@@ -150,8 +150,10 @@ class Settings(BaseModel):
             if name in variables:
                 values[variables[name]] = value
             elif name.startswith(PREFIX):
-                near = difflib.get_close_matches(name, variables, n=3)
-                hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(variables))}"
+                ours = [known.removeprefix(PREFIX) for known in sorted(variables)]
+                near = difflib.get_close_matches(name.removeprefix(PREFIX), ours, n=3)
+                hint = f"did you mean {' or '.join(PREFIX + known for known in near)}?" if near else ""
+                hint = hint or f"known: {', '.join(sorted(variables))}"
                 raise ConfigurationError(f"unknown setting {name}: {hint}")
         try:
             return cls.model_validate(values)

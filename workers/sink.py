@@ -30,8 +30,7 @@ _REFUSED = Counter("crowdwatch_sink_refused", "Records in Faces that are no resu
 class Sink:
     """Owns partitions of `Faces` through a consumer group.
 
-    An offset is committed after a journalled majority write; ids are deterministic, so that what is read twice is stored
-    once.
+    An offset is committed after a journalled majority write. Ids are deterministic: what is read twice is stored once.
     """
 
     def __init__(self, settings: Settings) -> None:

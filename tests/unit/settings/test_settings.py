@@ -1,0 +1,68 @@
+import json
+import logging
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.errors import ConfigurationError
+from settings import Settings
+from settings.logs import configure_logging
+
+
+def test_the_environment_of_a_child_gives_the_same_settings():
+    settings = Settings(redis_url="redis://x", send_topics=("chat", "news"), batch_size=7, retention_days=0.5)
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+def test_every_setting_is_described_and_has_a_default():
+    assert all(field.description for field in Settings.model_fields.values())
+    assert Settings() == Settings.from_environment({})
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"CROWDWATCH_BACH_SIZE": "8"}, "did you mean CROWDWATCH_BATCH_SIZE"),
+        ({"CROWDWATCH_QQ": "8"}, "known: .*CROWDWATCH_WINDOW"),
+        ({"CROWDWATCH_WINDOW": "many"}, "CROWDWATCH_WINDOW: .*integer"),
+        ({"CROWDWATCH_WINDOW": "0"}, "CROWDWATCH_WINDOW: .*greater"),
+        ({"CROWDWATCH_WEB_HOST": "0.0.0.0"}, "loopback"),
+        ({"CROWDWATCH_WEB_HOST": "example.org"}, "loopback"),
+        ({"CROWDWATCH_TOPIC_FRAMES": "Faces"}, "name of its own"),
+    ],
+)
+def test_a_wrong_environment_is_told_by_name(environment, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Settings.from_environment(environment)
+
+
+def test_variables_of_others_are_left_alone():
+    assert Settings.from_environment({"HOME": "/", "REDIS_URL": "redis://x"}).redis_url == "redis://x"
+
+
+def test_settings_are_frozen_and_know_their_names():
+    with pytest.raises(ValidationError):
+        Settings().window = 3
+    with pytest.raises(ValidationError):
+        Settings(windows=3)
+
+
+@pytest.fixture
+def _root_logger():
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_log_lines_are_json_with_role_and_extra(capsys):
+    configure_logging(Settings(), "bridge")
+    logging.getLogger("x").warning("lost %d", 3, extra={"partition": 2})
+    try:
+        raise ValueError("no")
+    except ValueError:
+        logging.getLogger("x").exception("broke")
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (first["role"], first["level"], first["message"], first["partition"]) == ("bridge", "WARNING", "lost 3", 2)
+    assert "ValueError: no" in second["traceback"]

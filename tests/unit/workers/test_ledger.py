@@ -1,0 +1,202 @@
+"""The bridge's bookkeeping against a model, under any order of settles, losses, restarts and gaps."""
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from contracts.offsets import OffsetRange
+from contracts.tasks import ISOLATED_FROM_ATTEMPT
+from workers.bridge.ledger import PartitionLedger
+
+BATCH, WINDOW = 8, 32
+
+
+def _ledger(watermark=0, **changes):
+    return PartitionLedger("frames", 0, watermark, **{"batch_size": BATCH, "window": WINDOW} | changes)
+
+
+def _plan_all(ledger, now=0.0):
+    tasks = []
+    while (task := ledger.plan(now)) is not None:
+        tasks.append(task)
+    return tasks
+
+
+def test_an_idle_camera_is_planned_frame_by_frame_and_a_backlog_in_batches():
+    ledger = _ledger()
+    ledger.observe_end(1, 0.0)
+    assert [len(task.offsets) for task in _plan_all(ledger)] == [1]
+    ledger.observe_end(101, 0.0)
+    sizes = [len(task.offsets) for task in _plan_all(ledger)]
+    assert sizes[0] == BATCH
+    assert sum(sizes) == WINDOW - 1, "the window is full"
+
+
+def test_the_watermark_waits_for_the_lowest_offset():
+    ledger = _ledger()
+    ledger.observe_end(10, 0.0)
+    _plan_all(ledger)
+    ledger.settle(OffsetRange(1, 10), mark=100)
+    assert (ledger.watermark, ledger.in_flight, ledger.lag) == (0, 1, 10)
+    assert ledger.resume_from(200) == 100
+    ledger.settle(OffsetRange(0, 1), mark=150)
+    assert (ledger.watermark, ledger.in_flight, ledger.lag) == (10, 0, 0)
+    assert ledger.resume_from(200) == 200
+
+
+def test_a_task_lost_twice_is_cut_into_single_frames():
+    ledger = _ledger()
+    ledger.observe_end(40, 0.0)
+    task = ledger.plan(0.0)
+    assert (task.start, task.stop, task.attempt) == (0, 8, 1)
+    ledger.settle(OffsetRange(0, 2), mark=0)
+    ledger.lose(task)
+    second = ledger.plan(0.0)
+    assert (second.start, second.stop, second.attempt) == (2, 8, 2)
+    ledger.lose(second)
+    singles = [ledger.plan(0.0) for _ in range(6)]
+    assert [(task.start, task.stop, task.attempt) for task in singles] == [(at, at + 1, 3) for at in range(2, 8)]
+    assert all(task.isolated for task in singles)
+
+
+def test_what_settles_while_it_waits_to_be_planned_again_is_left_out():
+    ledger = _ledger()
+    ledger.observe_end(32, 0.0)
+    task = ledger.plan(0.0)
+    ledger.lose(task)
+    ledger.settle(OffsetRange(2, 4), mark=0)
+    again = [ledger.plan(0.0), ledger.plan(0.0)]
+    assert [(task.start, task.stop) for task in again] == [(0, 2), (4, 8)]
+
+
+def test_a_task_that_could_not_be_enqueued_keeps_its_attempt():
+    ledger = _ledger()
+    ledger.observe_end(1, 0.0)
+    task = ledger.plan(0.0)
+    ledger.withdraw(task)
+    assert ledger.plan(0.0) == task
+
+
+def test_an_upload_is_adopted_only_after_its_own_task_had_its_time():
+    ledger = _ledger(adopt_after_s=3.0)
+    ledger.observe_end(1, now=10.0)
+    assert ledger.plan(12.9) is None
+    ledger.observe_end(2, now=12.0)
+    ledger.settle(OffsetRange(1, 2), mark=0)
+    [task] = _plan_all(ledger, now=15.1)
+    assert (task.start, task.stop) == (0, 1)
+
+
+def test_nobody_settles_what_was_not_written():
+    ledger = _ledger()
+    ledger.observe_end(5, 0.0)
+    ledger.settle(OffsetRange(0, 10**12), mark=0)
+    assert ledger.watermark == 5
+    ledger.observe_end(6, 0.0)
+    assert _plan_all(ledger)[0].start == 5
+
+
+class _AnyHistory(RuleBasedStateMachine):
+    """A log that grows, workers that settle all or part of their tasks in any order, losses, and bridges that restart.
+
+    A restarted bridge knows the committed watermark and reads `Faces` again from the committed place.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.ledger = _ledger()
+        self.end = 0
+        self.faces = []  # what was published: (start, stop)
+        self.read = 0
+        self.flying = []
+        self.settled = set()
+        self.committed = (0, 0)
+        self.now = 0.0
+
+    @rule(count=st.integers(1, 60))
+    def frames_arrive(self, count):
+        self.end += count
+        self.ledger.observe_end(self.end, self.now)
+
+    @rule()
+    def the_bridge_plans(self):
+        self.flying += _plan_all(self.ledger, self.now)
+
+    @rule(data=st.data())
+    def a_worker_publishes_a_part(self, data):
+        if not self.flying:
+            return
+        task = data.draw(st.sampled_from(self.flying))
+        start = data.draw(st.integers(task.start, task.stop - 1))
+        stop = data.draw(st.integers(start + 1, task.stop))
+        self.faces.append((start, stop))
+
+    @rule()
+    def the_bridge_reads(self):
+        for mark in range(self.read, len(self.faces)):
+            start, stop = self.faces[mark]
+            self.ledger.settle(OffsetRange(start, stop), mark)
+            self.settled |= set(range(start, stop))
+        self.read = len(self.faces)
+        self.flying = [task for task in self.flying if not self.ledger.is_settled(task)]
+
+    @rule(data=st.data())
+    def a_task_is_found_lost(self, data):
+        if self.flying:
+            task = data.draw(st.sampled_from(self.flying))
+            self.flying.remove(task)
+            self.ledger.lose(task)
+
+    @rule()
+    def the_bridge_commits(self):
+        self.committed = (self.ledger.watermark, self.ledger.resume_from(self.read))
+
+    @rule()
+    def the_bridge_is_killed(self):
+        watermark, self.read = self.committed
+        self.ledger = _ledger(watermark)
+        self.ledger.observe_end(self.end, self.now)
+        self.flying = []
+        self.the_bridge_reads()
+
+    @invariant()
+    def nothing_unsettled_lies_below_the_watermark(self):
+        assert set(range(self.ledger.watermark)) <= self.settled
+
+    @invariant()
+    def the_window_holds(self):
+        assert self.ledger.in_flight <= WINDOW
+
+    @invariant()
+    def every_planned_offset_is_in_flight_or_settled_or_comes_again(self):
+        assert self.ledger.planned_to <= self.end
+
+    def teardown(self):
+        """However it went: workers that answer end it with every offset settled."""
+        for _ in range(10 + 4 * self.end):
+            self.flying += _plan_all(self.ledger, self.now)
+            for task in self.flying:
+                assert not task.isolated or len(task.offsets) == 1
+                self.faces.append((task.start, task.stop))
+            self.the_bridge_reads()
+            if self.ledger.watermark == self.end:
+                break
+        assert self.ledger.watermark == self.end
+        assert self.settled == set(range(self.end))
+        assert self.ledger.in_flight == 0
+
+
+_AnyHistory.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestAnyHistory = _AnyHistory.TestCase
+
+
+@pytest.mark.parametrize("attempt", range(1, ISOLATED_FROM_ATTEMPT + 2))
+def test_attempts_are_counted_without_end(attempt):
+    ledger = _ledger()
+    ledger.observe_end(1, 0.0)
+    task = ledger.plan(0.0)
+    for _ in range(attempt - 1):
+        ledger.lose(task)
+        task = ledger.plan(0.0)
+    assert task.attempt == attempt

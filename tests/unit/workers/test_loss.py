@@ -1,0 +1,102 @@
+import pytest
+
+from contracts.tasks import DetectRange
+from workers.bridge.loss import LossDetector
+
+
+def _task(start, partition=0, attempt=1):
+    return DetectRange("frames", partition, start, start + 1, attempt)
+
+
+def _measured(service_s=0.1):
+    """A detector that has measured steady service times: its patience is the least, 2 s."""
+    detector = LossDetector(isolation_s=30)
+    for _ in range(50):
+        detector.measured(service_s)
+    return detector
+
+
+def test_a_task_that_was_overtaken_is_lost_after_a_few_service_times():
+    detector = _measured()
+    for start in (0, 1):
+        detector.enqueued(_task(start), now=0.0)
+    detector.settled(_task(1), now=1.0)
+    assert detector.lost(now=2.9, waiting=5) == []
+    assert detector.lost(now=3.1, waiting=5) == [_task(0)]
+    assert len(detector) == 0
+
+
+def test_a_long_backlog_loses_nothing():
+    detector = _measured()
+    for start in range(100):
+        detector.enqueued(_task(start), now=0.0)
+    for start in range(50):
+        detector.settled(_task(start), now=float(start * 10))
+    assert detector.lost(now=10_000.0, waiting=50) == []
+
+
+def test_an_absent_pool_loses_nothing():
+    detector = _measured()
+    detector.enqueued(_task(0), now=0.0)
+    assert detector.lost(now=100_000.0, waiting=1) == []
+
+
+def test_an_emptied_queue_loses_what_brings_no_result():
+    detector = _measured()
+    for start in (0, 1):
+        detector.enqueued(_task(start), now=0.0)
+    assert detector.lost(now=1.0, waiting=0) == [], "it was seen empty only now"
+    assert detector.lost(now=2.9, waiting=0) == []
+    assert detector.lost(now=3.1, waiting=0) == [_task(0), _task(1)]
+
+
+def test_an_empty_queue_is_no_loss_while_results_come():
+    detector = _measured()
+    for start in (0, 1):
+        detector.enqueued(_task(start), now=0.0)
+    detector.lost(now=0.0, waiting=0)
+    detector.progressed(now=2.5)
+    assert detector.lost(now=4.0, waiting=0) == []
+    assert detector.lost(now=4.6, waiting=0) == [_task(0), _task(1)]
+
+
+def test_patience_follows_the_measured_service_times():
+    detector = LossDetector(isolation_s=30)
+    assert detector.patience_s == 15.0, "nothing is measured yet"
+    for _ in range(100):
+        detector.measured(2.0)
+    assert detector.patience_s == pytest.approx(8.0, abs=0.1)
+    detector.measured(10.0)
+    assert detector.patience_s > 20
+
+
+def test_an_isolated_frame_has_the_time_of_its_own_process_on_top():
+    detector = _measured()
+    detector.enqueued(_task(0, attempt=3), now=0.0)
+    detector.enqueued(_task(1), now=0.0)
+    detector.settled(_task(1), now=0.0)
+    assert detector.lost(now=31.9, waiting=1) == []
+    assert detector.lost(now=32.1, waiting=1) == [_task(0, attempt=3)]
+
+
+def test_silence_while_kafka_was_away_proves_nothing():
+    detector = _measured()
+    for start in (0, 1, 2):
+        detector.enqueued(_task(start), now=0.0)
+    detector.settled(_task(1), now=1.0)
+    detector.lost(now=1.0, waiting=0)
+    detector.forgive(now=60.0)
+    assert detector.lost(now=61.0, waiting=0) == []
+    assert detector.lost(now=62.1, waiting=0) == [_task(0)]
+    assert detector.lost(now=63.1, waiting=0) == [_task(2)]
+
+
+def test_flights_of_a_partition_that_went_to_another_bridge_are_forgotten():
+    detector = _measured()
+    detector.enqueued(_task(0, partition=0), now=0.0)
+    detector.enqueued(_task(0, partition=1), now=0.0)
+    detector.forget("frames", 0)
+    assert detector.flights_of("frames", 0) == []
+    assert detector.flights_of("frames", 1) == [_task(0, partition=1)]
+    detector.settled(_task(0, partition=0), now=1.0)
+    assert len(detector) == 1
