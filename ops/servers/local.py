@@ -1,0 +1,74 @@
+"""Which servers this machine has to start, and where they will be reached."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.ports import free_ports
+from ops.process import ProcessSpec
+from ops.servers.binaries import find_java, find_mongod, find_redis_server
+from ops.servers.jars import Progress, ensure_jars
+from settings import Settings
+
+SERVER_OF_SETTING = {"kafka_bootstrap_servers": "kafka", "redis_url": "redis", "mongodb_uri": "mongo"}
+
+
+@dataclass(frozen=True)
+class LocalServers:
+    """The servers to start, and the settings that lead to them."""
+
+    settings: Settings
+    specs: tuple[ProcessSpec, ...]
+
+
+def external_servers(settings: Settings) -> list[str]:
+    """Names of the servers whose address was given: these are used and not started."""
+    return [server for name, server in SERVER_OF_SETTING.items() if name in settings.model_fields_set]
+
+
+def plan_servers(
+    settings: Settings, data_dir: Path, on_progress: Progress, environment: Mapping[str, str]
+) -> LocalServers:
+    """Choose free ports and prepare the folders of the servers whose address is not given in `settings`.
+
+    Raises:
+        CrowdwatchError: a program is missing, or something cannot be fetched or prepared; the message says what.
+    """
+    kafka_port, controller_port, redis_port, mongo_port = free_ports(4)
+    addresses = {
+        "kafka_bootstrap_servers": f"127.0.0.1:{kafka_port}",
+        "redis_url": f"redis://127.0.0.1:{redis_port}/0",
+        "mongodb_uri": f"mongodb://127.0.0.1:{mongo_port}",
+    }
+    external = external_servers(settings)
+    wanted = {name: value for name, value in addresses.items() if SERVER_OF_SETTING[name] not in external}
+    settings = settings.model_copy(update=wanted)
+
+    def kafka() -> ProcessSpec:
+        from ops.servers.kafka import kafka_server
+
+        jars = ensure_jars(settings.cache_dir, on_progress)
+        return kafka_server(settings, data_dir / "kafka", find_java().path, jars, controller_port, environment)
+
+    def redis() -> ProcessSpec:
+        from ops.servers.redis import redis_server
+
+        return redis_server(settings, data_dir / "redis", find_redis_server().path, redis_port, environment)
+
+    def mongo() -> ProcessSpec:
+        from ops.servers.mongo import mongo_server
+
+        return mongo_server(settings, data_dir / "mongo", find_mongod().path, mongo_port, environment)
+
+    makers: dict[str, Callable[[], ProcessSpec]] = {"kafka": kafka, "redis": redis, "mongo": mongo}
+    with ThreadPoolExecutor(len(makers)) as pool:
+        specs = tuple(pool.map(lambda make: make(), [make for name, make in makers.items() if name not in external]))
+    return LocalServers(settings, specs)
+
+
+def plain_environment(settings: Settings) -> dict[str, str]:
+    """Return this process' environment without anything that is a setting: a base for the children's."""
+    known = settings.variables()
+    return {name: value for name, value in os.environ.items() if name not in known}

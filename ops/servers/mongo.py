@@ -1,0 +1,37 @@
+"""MongoDB on this machine: one standalone server with its journal, on loopback only."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ops.process import ProcessSpec
+from settings import Settings
+from storage.client import ping_mongodb
+
+_PROBE_TIMEOUT_S = 2.0
+
+
+def mongo_server(
+    settings: Settings, folder: Path, mongod: Path, port: int, environment: Mapping[str, str]
+) -> ProcessSpec:
+    """Return how MongoDB is started with its data in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return ProcessSpec(
+        name="mongo",
+        command=(
+            str(mongod),
+            "--dbpath",
+            str(folder),
+            "--bind_ip",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--nounixsocket",
+            "--wiredTigerCacheSizeGB",
+            "0.5",
+            "--setParameter",
+            "diagnosticDataCollectionEnabled=false",
+        ),
+        probe=partial(ping_mongodb, settings, _PROBE_TIMEOUT_S),
+        environment=environment,
+    )

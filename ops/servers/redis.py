@@ -1,0 +1,32 @@
+"""Redis on this machine: in memory, on loopback only."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from messaging.tasks import ping_redis
+from ops.process import ProcessSpec
+from settings import Settings
+
+_PROBE_TIMEOUT_S = 2.0
+
+
+def redis_server(
+    settings: Settings, folder: Path, program: Path, port: int, environment: Mapping[str, str]
+) -> ProcessSpec:
+    """Return how Redis is started. It saves nothing: tasks name places in the log and are made again from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+        "maxmemory-policy": "noeviction",  # an evicted queue would be lost tasks
+    }
+    return ProcessSpec(
+        name="redis",
+        command=(str(program), *(part for name, value in options.items() for part in (f"--{name}", value))),
+        probe=partial(ping_redis, settings, _PROBE_TIMEOUT_S),
+        environment=environment,
+    )

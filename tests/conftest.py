@@ -1,0 +1,84 @@
+"""Fixtures of every test: real servers, started once a session, and settings of its own for each test."""
+
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import redis
+
+from ops.servers.local import plain_environment, plan_servers
+from ops.supervisor import Supervisor
+from settings import Settings
+
+READY_TIMEOUT_S = 120
+LEAK_GRACE_S = 5
+SESSION = f"test-{uuid.uuid4().hex[:8]}"
+TESTS = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail when a thread or a child process outlives the tests."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + LEAK_GRACE_S
+    while True:
+        threads = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+        children = [child for child in psutil.Process().children(recursive=True) if is_running(child)]
+        if not threads and not children:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"left behind by the tests: {threads} {children}")
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings that lead to real Kafka, Redis and MongoDB: those of the environment, else started here."""
+    settings = Settings.from_environment()
+    data_dir = tmp_path_factory.mktemp("servers")
+    local = plan_servers(settings, data_dir, lambda done, total: None, plain_environment(settings))
+    supervisor = Supervisor(local.specs, (), data_dir / "logs", lambda process, what: None)
+    supervisor.start()
+    try:
+        supervisor.wait_ready(READY_TIMEOUT_S)
+        yield local.settings
+    finally:
+        supervisor.stop()
+
+
+@pytest.fixture
+def settings(servers: Settings) -> Settings:
+    """Settings for one test alone: topics, a MongoDB database and an emptied Redis database of its own."""
+    number = next(TESTS)
+    name = f"{SESSION}-{number}"
+    address, _, _ = servers.redis_url.rpartition("/")
+    redis_url = f"{address}/{1 + number % 15}"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    topics = {
+        field: f"{name}-{getattr(servers, field)}" for field in Settings.model_fields if field.startswith("topic_")
+    }
+    return servers.model_copy(
+        update={
+            **topics,
+            "group_prefix": name,
+            "send_topics": (topics["topic_chat"],),
+            "redis_url": redis_url,
+            "mongodb_database": name,
+            "health_port": 0,
+            "web_port": 0,
+        }
+    )
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,215 @@
+"""Producer, range reader, groups and followers against a real broker."""
+
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+
+from contracts.errors import ConfigurationError, ContractError, UnavailableError
+from contracts.frames import FrameHeaders, Origin
+from contracts.offsets import OffsetRange
+from messaging.admin import ensure_topics, ping_kafka
+from messaging.consumer import Follower, GroupConsumer
+from messaging.producer import Producer
+from messaging.reader import LogReader
+
+
+@pytest.fixture
+def topics(settings):
+    ensure_topics(settings)
+    return settings
+
+
+@pytest.fixture
+def producer(topics):
+    producer = Producer(topics)
+    producer.start()
+    yield producer
+    producer.close()
+
+
+@pytest.fixture
+def reader(topics):
+    reader = LogReader(topics)
+    reader.start()
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def admin(settings):
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    yield admin
+    admin.close()
+
+
+def _send(producer, topic, count, partition=0, size=0):
+    return [
+        producer.send(topic, b"%d" % number + bytes(size), partition=partition).result(30).offset
+        for number in range(count)
+    ]
+
+
+def test_topics_are_made_once_and_checked_afterwards(topics):
+    ensure_topics(topics)
+    with pytest.raises(ConfigurationError, match="same number of partitions"):
+        ensure_topics(topics.model_copy(update={"topic_uploads": topics.topic_chat}))
+
+
+def test_a_broker_that_is_not_there_is_told_of(settings):
+    nowhere = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:9"):
+        ping_kafka(nowhere, timeout_s=1.0)
+    ping_kafka(settings)
+
+
+def test_a_frame_keeps_key_headers_and_bytes(topics, producer, reader):
+    headers = FrameHeaders(frame_id=4, origin=Origin.FILE)
+    sent = producer.send_frame(topics.topic_frames, "gate-1", b"picture", headers).result(30)
+    [record] = reader.read_range(sent.topic, sent.partition, OffsetRange(sent.offset, sent.offset + 1)).records
+    assert (record.source, record.key, record.value) == (sent, b"gate-1", b"picture")
+    assert FrameHeaders.decode(record.headers) == headers
+
+
+def test_the_largest_picture_goes_through_and_a_larger_one_is_refused(topics, producer, reader):
+    largest = bytes(topics.max_picture_bytes)
+    sent = producer.send(topics.topic_frames, largest, partition=0).result(60)
+    [record] = reader.read_range(sent.topic, 0, OffsetRange(sent.offset, sent.offset + 1)).records
+    assert len(record.value) == len(largest)
+    with pytest.raises(UnavailableError):
+        producer.send(topics.topic_frames, largest + bytes(1_000_000), partition=0).result(60)
+
+
+def test_ranges_come_back_exactly_in_any_order_of_reads_over_many_partitions(topics, producer, reader):
+    for partition in range(topics.partitions):
+        _send(producer, topics.topic_frames, 60, partition, size=20_000)
+    for step in (1, 7, 16):
+        for start in range(0, 60 - step, 13):
+            for partition in range(topics.partitions):
+                read = reader.read_range(topics.topic_frames, partition, OffsetRange(start, start + step))
+                assert [record.source.offset for record in read.records] == list(range(start, start + step))
+                assert {record.source.partition for record in read.records} == {partition}
+                assert [int(record.value[:2].rstrip(b"\0")) for record in read.records] == list(
+                    range(start, start + step)
+                )
+                assert not read.gaps
+                assert not read.expired
+
+
+def test_markers_and_aborted_records_of_transactions_are_gaps(topics, reader):
+    producer = KafkaProducer(
+        bootstrap_servers=topics.kafka_bootstrap_servers.split(","), transactional_id=f"t-{topics.mongodb_database}"
+    )
+    try:
+        producer.init_transactions()
+        for abort in (False, True, False):
+            producer.begin_transaction()
+            for _ in range(2):
+                producer.send(topics.topic_frames, b"x", partition=1)
+            producer.flush()
+            producer.abort_transaction() if abort else producer.commit_transaction()
+    finally:
+        producer.close()
+    # 0 1 marker(2) | aborted 3 4 marker(5) | 6 7 marker(8)
+    read = reader.read_range(topics.topic_frames, 1, OffsetRange(0, 9))
+    assert [record.source.offset for record in read.records] == [0, 1, 6, 7]
+    assert sorted(offset for gap in read.gaps for offset in range(gap.start, gap.stop)) == [2, 3, 4, 5, 8]
+    assert reader.read_range(topics.topic_frames, 1, OffsetRange(3, 5)).records == []
+
+
+def test_what_retention_removed_is_told_and_not_waited_for(topics, producer, reader, admin):
+    _send(producer, topics.topic_frames, 10)
+    admin.delete_records({TopicPartition(topics.topic_frames, 0): 6})
+    started = time.monotonic()
+    read = reader.read_range(topics.topic_frames, 0, OffsetRange(2, 8))
+    assert read.expired == [OffsetRange(2, 6)]
+    assert [record.source.offset for record in read.records] == [6, 7]
+    gone = reader.read_range(topics.topic_frames, 0, OffsetRange(0, 3))
+    assert (gone.records, gone.expired) == ([], [OffsetRange(0, 3)])
+    assert time.monotonic() - started < 10
+
+
+def test_compaction_leaves_gaps(topics, admin):
+    name = f"{topics.topic_frames}-compacted"
+    configs = {
+        "cleanup.policy": "compact",
+        "min.cleanable.dirty.ratio": "0.01",
+        "segment.ms": "200",
+        "max.compaction.lag.ms": "200",
+        "delete.retention.ms": "100",
+    }
+    admin.create_topics([NewTopic(name, 1, 1, topic_configs=configs)])
+    producer, reader = Producer(topics), LogReader(topics)
+    producer.start()
+    reader.start()
+    try:
+        deadline = time.monotonic() + 90
+        last = 0
+        while time.monotonic() < deadline:
+            last = producer.send(name, b"x", key=b"k", partition=0).result(30).offset
+            read = reader.read_range(name, 0, OffsetRange(0, last + 1))
+            if read.gaps:
+                break
+            time.sleep(0.5)
+        answered = {record.source.offset for record in read.records}
+        answered |= {offset for gap in [*read.gaps, *read.expired] for offset in range(gap.start, gap.stop)}
+        assert read.gaps, "the broker has compacted"
+        assert answered == set(range(last + 1))
+    finally:
+        producer.close()
+        reader.close()
+
+
+def test_a_range_that_was_never_written_is_an_error(topics, producer, reader):
+    _send(producer, topics.topic_frames, 2)
+    with pytest.raises(ContractError, match="never written"):
+        reader.read_range(topics.topic_frames, 0, OffsetRange(1, 4))
+    with pytest.raises(ContractError, match="never written"):
+        reader.read_range(topics.topic_frames, 0, OffsetRange(100, 104))
+
+
+def test_reading_on_from_positions_gives_each_record_once(topics, producer, reader):
+    _send(producer, topics.topic_chat, 25)
+    positions = reader.positions_at([topics.topic_chat], datetime.now(timezone.utc) - timedelta(hours=1))
+    seen = []
+    while True:
+        records, positions = reader.read_since(positions, limit=10)
+        if not records:
+            break
+        seen += [record.source.offset for record in records]
+    assert seen == list(range(25))
+    later = reader.positions_at([topics.topic_chat], datetime.now(timezone.utc) + timedelta(hours=1))
+    assert later == positions
+
+
+def test_a_member_commits_with_metadata_and_the_next_one_finds_it(topics, producer):
+    _send(producer, topics.topic_faces, 3)
+    place = (topics.topic_faces, 0)
+    for expected in (None, (2, "77")):
+        member = GroupConsumer(topics, f"{topics.group_prefix}-g", [topics.topic_faces])
+        member.start()
+        try:
+            deadline = time.monotonic() + 30
+            while not member.assignment() and time.monotonic() < deadline:
+                member.poll(200)
+            assert member.committed(place) == expected
+            assert member.ends([place]) == {place: 3}
+            assert member.commit({place: (2, "77")})
+        finally:
+            member.close()
+
+
+def test_a_follower_sees_what_comes_after_it_started(topics, producer):
+    _send(producer, topics.topic_faces, 3)
+    follower = Follower(topics, topics.topic_faces)
+    follower.start()
+    try:
+        producer.send(topics.topic_faces, b"new", partition=2).result(30)
+        deadline, seen = time.monotonic() + 20, []
+        while not seen and time.monotonic() < deadline:
+            seen = follower.poll(200)
+        assert [record.value for record in seen] == [b"new"]
+    finally:
+        follower.close()
