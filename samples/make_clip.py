@@ -186,11 +186,11 @@ def _true_face(owner: NDArray[np.uint8], number: int, outline: Points) -> TrueFa
         return None
     whole = np.zeros((bottom - top + 1, right - left + 1), np.uint8)
     _fill(whole, outline - (left, top), 1)
-    within = np.zeros_like(owner)
-    _fill(within, outline, 1)
-    visible = min(int(((owner == number) & (within == 1)).sum()) / int(whole.sum()), 1.0)
-    top -= round(_FRINGE * (bottom - top))
     x, y = max(left, 0), max(top, 0)
+    seen = owner[y : bottom + 1, x : right + 1] == number
+    seen &= whole[y - top :, x - left :][: seen.shape[0], : seen.shape[1]] == 1
+    visible = np.count_nonzero(seen) / np.count_nonzero(whole)
+    y = max(top - round(_FRINGE * (bottom - top)), 0)
     width, height = min(right, scene.WIDTH) - x, min(bottom, scene.HEIGHT) - y
     return TrueFace(number - 1, x, y, width, height, round(visible, 2))
 

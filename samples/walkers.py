@@ -11,7 +11,7 @@ from samples.figures import Pose
 from samples.heads import STYLES
 from samples.scene import FOCAL_PX, WIDTH, project
 
-_SMOOTHING_S = 0.5
+_AROUND_S = np.linspace(-0.5, 0.5, 7)  # a position is the mean over this: nobody turns on the spot
 _PERSONAL_SPACE_M = 0.52
 _STEP_S = 0.2
 _MOST_FROM_BEHIND = 3
@@ -38,7 +38,7 @@ class Walker:
     def position(self, time_s: float) -> tuple[float, float]:
         """Return x and z in metres."""
         times, xs, zs = zip(*self.keys, strict=True)
-        around = time_s + np.linspace(-_SMOOTHING_S, _SMOOTHING_S, 7)
+        around = time_s + _AROUND_S
         return float(np.interp(around, times, xs).mean()), float(np.interp(around, times, zs).mean())
 
     def pose(self, time_s: float) -> Pose:
@@ -60,41 +60,56 @@ class Walker:
 
 def draw_walkers(rng: random.Random, duration_s: float, *, most: int) -> list[Walker]:
     """Make up a crowd: at no time more than `most` faces in the picture, and nobody walks through another."""
-    walkers: list[Walker] = []
+    crowd = _Crowd(duration_s, most)
     for keys in _queue(rng, duration_s):
-        _add(walkers, rng, keys, from_behind=False)
+        crowd.add(rng, keys, from_behind=False)
     kinds = (_cross, _approach, _pause, _away)
     for _ in range(700):
         kind = rng.choices(kinds, weights=(3, 4, 2, 1.6))[0]
         keys = kind(rng, rng.uniform(-7.0, duration_s - 1.0))
-        if _fits(walkers, keys, duration_s, most, from_behind=kind is _away):
-            _add(walkers, rng, keys, from_behind=kind is _away)
-    return walkers
+        if crowd.has_room(keys, from_behind=kind is _away):
+            crowd.add(rng, keys, from_behind=kind is _away)
+    return crowd.walkers
 
 
 Keys = list[tuple[float, float, float]]
 
 
-def _add(walkers: list[Walker], rng: random.Random, keys: Keys, *, from_behind: bool) -> None:
-    styles = [style for style in STYLES for _ in range(1 if style in ("scarf", "bald") else 2)]
-    walkers.append(
-        Walker(len(walkers), rng.choice(styles), from_behind, tuple(keys), rng.uniform(0.85, 1.05), rng.gauss(0, 0.012))
-    )
+class _Crowd:
+    """Those who walk already, with their places at every tick of the clip."""
 
+    def __init__(self, duration_s: float, most: int) -> None:
+        self.walkers: list[Walker] = []
+        self._tracks: list[dict[int, tuple[float, float]]] = []
+        self._duration_s = duration_s
+        self._most = most
 
-def _fits(walkers: Sequence[Walker], keys: Keys, duration_s: float, most: int, *, from_behind: bool) -> bool:
-    candidate = Walker(-1, "own", from_behind, tuple(keys), 1.0, 0.0)
-    if from_behind and sum(walker.from_behind and _meet(walker.keys, keys) for walker in walkers) >= _MOST_FROM_BEHIND:
-        return False
-    for time_s in np.arange(max(keys[0][0], 0.0), min(keys[-1][0], duration_s), _STEP_S):
-        x, z = candidate.position(time_s)
-        others = [(walker, *walker.position(time_s)) for walker in walkers if walker.present(time_s)]
-        if any(math.hypot(x - ox, z - oz) < _PERSONAL_SPACE_M for _, ox, oz in others):
+    def add(self, rng: random.Random, keys: Keys, *, from_behind: bool) -> None:
+        """Make up a person who goes this way; one who has left before the clip begins is not kept."""
+        styles = [style for style in STYLES for _ in range(1 if style in ("scarf", "bald") else 2)]
+        style, gait_hz, lean = rng.choice(styles), rng.uniform(0.85, 1.05), rng.gauss(0, 0.012)
+        walker = Walker(len(self.walkers), style, from_behind, tuple(keys), gait_hz, lean)
+        track = self._track(walker)
+        if track:
+            self.walkers.append(walker)
+            self._tracks.append(track)
+
+    def has_room(self, keys: Keys, *, from_behind: bool) -> bool:
+        """Whether someone can go this way without walking through another or making the picture too full."""
+        if from_behind and sum(w.from_behind and _meet(w.keys, keys) for w in self.walkers) >= _MOST_FROM_BEHIND:
             return False
-        faces = sum(not walker.from_behind and in_picture(ox, oz) for walker, ox, oz in others)
-        if not from_behind and in_picture(x, z) and faces >= most:
-            return False
-    return True
+        for tick, (x, z) in self._track(Walker(-1, "own", from_behind, tuple(keys), 1.0, 0.0)).items():
+            others = [(w, *track[tick]) for w, track in zip(self.walkers, self._tracks, strict=True) if tick in track]
+            if any(math.hypot(x - ox, z - oz) < _PERSONAL_SPACE_M for _, ox, oz in others):
+                return False
+            faces = sum(not other.from_behind and in_picture(ox, oz) for other, ox, oz in others)
+            if not from_behind and in_picture(x, z) and faces >= self._most:
+                return False
+        return True
+
+    def _track(self, walker: Walker) -> dict[int, tuple[float, float]]:
+        ticks = range(round(self._duration_s / _STEP_S))
+        return {tick: walker.position(tick * _STEP_S) for tick in ticks if walker.present(tick * _STEP_S)}
 
 
 def _meet(one: Sequence[tuple[float, float, float]], other: Sequence[tuple[float, float, float]]) -> bool:
