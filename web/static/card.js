@@ -1,0 +1,84 @@
+// One camera's card: its newest picture with boxes, the count, when it was, and the trend.
+
+import { pictureUrl } from "./api.js";
+import { element, setText } from "./dom.js";
+import { PictureView } from "./picture.js";
+import { Trend } from "./trend.js";
+import { number, time, timeInFull } from "./words.js";
+
+const STATES = { live: "Live", behind: "Behind", quiet: "Quiet" };
+const PICTURE_EVERY_MS = 250;
+
+export class CameraCard {
+  constructor(camera_id) {
+    this.view = new PictureView();
+    this.trend = new Trend();
+    this.state = element("span", { class: "state" });
+    this.number = element("b");
+    this.unit = document.createTextNode("faces");
+    this.when = element("time");
+    this.view.root.append(this.state);
+    this.root = element(
+      "li",
+      { class: "card panel" },
+      this.view.root,
+      element(
+        "div",
+        { class: "about" },
+        element("h3", {}, camera_id),
+        element("p", { class: "when" }, this.when),
+        element("p", { class: "count" }, this.number, this.unit),
+      ),
+      this.trend.root,
+    );
+    this.result = null;
+    this.hasPicture = true;
+    this.loading = false;
+    this.seen = true;
+    new IntersectionObserver(([entry]) => this.setSeen(entry.isIntersecting)).observe(this.root);
+  }
+
+  /** Take in what the overview says of the camera. */
+  update(camera, period) {
+    this.hasPicture = camera.has_picture;
+    this.setState(camera.state);
+    this.trend.show(camera.trend, period);
+    this.take(camera.result);
+  }
+
+  /** Show a result, unless a later one is shown. */
+  take(result) {
+    if (this.result && Date.parse(result.captured_at) < Date.parse(this.result.captured_at)) return;
+    if (this.result && pictureUrl(result.source) === pictureUrl(this.result.source)) return;
+    this.result = result;
+    setText(this.number, result.status === "ok" ? number(result.total_faces) : "–");
+    this.unit.data = result.total_faces === 1 ? "face" : "faces";
+    setText(this.when, time(result.captured_at));
+    this.when.dateTime = result.captured_at;
+    this.when.title = timeInFull(result.captured_at);
+    this.refresh();
+  }
+
+  setState(state) {
+    this.state.dataset.state = state;
+    setText(this.state, STATES[state]);
+  }
+
+  setSeen(seen) {
+    this.seen = seen;
+    this.refresh();
+  }
+
+  /** Show the newest picture, a few a second at most, and only while somebody can see it. */
+  async refresh() {
+    if (this.loading || !this.seen || document.hidden || !this.result || this.result === this.shown) return;
+    this.loading = true;
+    this.shown = this.result;
+    if (this.hasPicture) await this.view.show(this.shown, pictureUrl(this.shown.source));
+    else this.view.say("Counted by another detector, which keeps the picture", "elsewhere");
+    setTimeout(() => {
+      this.loading = false;
+      this.refresh();
+    }, PICTURE_EVERY_MS);
+  }
+}

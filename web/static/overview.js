@@ -1,0 +1,74 @@
+// The first page: polls the overview, and follows the results live in between.
+
+import { ApiError, fetchJson } from "./api.js";
+import { CameraCard } from "./card.js";
+import { element, setText } from "./dom.js";
+import { LiveResults } from "./live.js";
+import { installUpload } from "./upload.js";
+import { number } from "./words.js";
+
+const POLL_LIVE_MS = 2000;
+const POLL_ALONE_MS = 1000;
+const LINK_WORDS = { connecting: "Connecting…", live: "Live", polling: "Updated every second", lost: "No connection. Trying again…" };
+
+const byId = (id) => document.getElementById(id);
+const cards = new Map();
+let streaming = false;
+let lost = false;
+
+function showLink() {
+  const state = lost ? "lost" : streaming ? "live" : "polling";
+  byId("link").dataset.state = state;
+  setText(byId("link"), LINK_WORDS[state]);
+}
+
+function showOverview(overview) {
+  const { totals, cameras, trend } = overview;
+  setText(byId("total-faces"), number(totals.faces_now));
+  setText(byId("total-frames"), number(totals.frames));
+  byId("total-cameras").replaceChildren(number(totals.live_cameras), element("small", {}, ` of ${number(totals.cameras)}`));
+  byId("empty").hidden = cameras.length > 0;
+  for (const camera of cameras) cardOf(camera.camera_id).update(camera, trend);
+  const known = new Set(cameras.map((camera) => camera.camera_id));
+  for (const [camera_id, card] of cards) {
+    if (known.has(camera_id)) continue;
+    card.root.remove();
+    cards.delete(camera_id);
+  }
+}
+
+function cardOf(camera_id) {
+  if (!cards.has(camera_id)) {
+    const card = new CameraCard(camera_id);
+    cards.set(camera_id, card);
+    const after = [...cards.keys()].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    const next = cards.get(after[after.indexOf(camera_id) + 1]);
+    byId("cards").insertBefore(card.root, next?.root ?? null);
+  }
+  return cards.get(camera_id);
+}
+
+async function poll() {
+  if (!document.hidden) {
+    try {
+      showOverview((await fetchJson("/overview.json"))[1]);
+      lost = false;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      lost = true;
+    }
+    showLink();
+  }
+  setTimeout(poll, streaming ? POLL_LIVE_MS : POLL_ALONE_MS);
+}
+
+installUpload(byId("upload"), byId("results"));
+new LiveResults(
+  "/api/live",
+  (result) => cards.get(result.camera_id)?.take(result),
+  (isStreaming) => {
+    streaming = isStreaming;
+    if (cards.size || isStreaming) showLink();
+  },
+);
+poll();
