@@ -1,6 +1,7 @@
 """Keeps processes running: starts them, restarts what dies, and ends all of them, whatever ends first."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -47,11 +48,11 @@ class Supervised:
     def __init__(self, spec: ProcessSpec, log: ProcessLog) -> None:
         self.spec = spec
         self.log = log
-        self.state = State.STOPPED
+        self.state = State.STARTING
         self.process: subprocess.Popen[bytes] | None = None
         self.create_time = 0.0
         self.started_at = 0.0
-        self.start_due = 0.0
+        self.start_due = math.inf
         self.quick_deaths = 0
         self.answer: Future[None] | None = None
         self.probe_due = 0.0
@@ -64,34 +65,36 @@ class Supervised:
 
 
 class Supervisor:
-    """Runs servers and, once all of these answer, roles.
+    """Runs processes in stages: a stage starts once everything before it answers, and stops once all after it are gone.
 
     `start`, `step` and `stop` are called from one thread, which must live as long as the processes: the kernel ends
     them with it.
     """
 
     def __init__(
-        self,
-        servers: Sequence[ProcessSpec],
-        roles: Sequence[ProcessSpec],
-        log_dir: Path,
-        on_change: OnChange,
-        lock_fd: int | None = None,
+        self, stages: Sequence[Sequence[ProcessSpec]], log_dir: Path, on_change: OnChange, lock_fd: int | None = None
     ) -> None:
-        self.servers = [Supervised(spec, ProcessLog(log_dir, spec.name)) for spec in servers]
-        self.roles = [Supervised(spec, ProcessLog(log_dir, spec.name)) for spec in roles]
+        """Prepare to run the stages.
+
+        Args:
+            stages: what to run, in the order of starting.
+            log_dir: where each process has its log, under its name.
+            on_change: called whenever something happened to a process.
+            lock_fd: an open file that is to stay open until the last process is gone, whatever ends the supervisor.
+        """
+        self.stages = [[Supervised(spec, ProcessLog(log_dir, spec.name)) for spec in stage] for stage in stages]
         self._on_change = on_change
         self._lock_fds = () if lock_fd is None else (lock_fd,)
         self._mark = uuid.uuid4().hex
         self._guard: subprocess.Popen[bytes] | None = None
-        self._probes = ThreadPoolExecutor(max(1, len(servers) + len(roles)), thread_name_prefix="probe")
-        self._roles_started = False
+        self._probes = ThreadPoolExecutor(max(1, len(self.all)), thread_name_prefix="probe")
+        self._stages_started = 0
         self._forced = False
 
     @property
     def all(self) -> list[Supervised]:
-        """Every process, servers first."""
-        return [*self.servers, *self.roles]
+        """Every process, in the order of starting."""
+        return [one for stage in self.stages for one in stage]
 
     @property
     def ready(self) -> bool:
@@ -99,18 +102,13 @@ class Supervisor:
         return all(one.state is State.READY for one in self.all)
 
     def start(self) -> None:
-        """Start the servers, and with the first `step` after they answer, the roles."""
+        """Start the guard; the first `step` starts the first stage."""
         self._start_guard()
-        for server in self.servers:
-            self._spawn(server)
 
     def step(self) -> None:
         """Look after every process once."""
         self._keep_guard()
-        if not self._roles_started and all(server.state is State.READY for server in self.servers):
-            self._roles_started = True
-            for role in self.roles:
-                self._spawn(role)
+        self._start_stage()
         now = time.monotonic()
         for one in self.all:
             if one.process is not None:
@@ -120,6 +118,13 @@ class Supervisor:
                     self._probe(one, now)
             elif one.state is not State.STOPPED and now >= one.start_due:
                 self._spawn(one)
+
+    def _start_stage(self) -> None:
+        before = [one for stage in self.stages[: self._stages_started] for one in stage]
+        if self._stages_started < len(self.stages) and all(one.state is State.READY for one in before):
+            for one in self.stages[self._stages_started]:
+                one.start_due = 0.0
+            self._stages_started += 1
 
     def run(self, until: Callable[[], bool]) -> None:
         """Look after the processes until `until` says so."""
@@ -143,13 +148,13 @@ class Supervisor:
             lambda: self.ready or any(one.state is State.FAILED for one in self.all) or time.monotonic() > deadline
         )
         for one in self.all:
-            if one.state is not State.READY and (one in self.servers or self._roles_started):
+            if one.state is not State.READY and one.start_due < math.inf:
                 raise CrowdwatchError(f"{one.spec.name} does not answer. The end of {one.log.path}:\n{one.log.tail()}")
 
     def stop(self) -> None:
-        """Stop the roles, then the servers, each in its own way; kill what has not gone after some seconds."""
-        for group in (self.roles, self.servers):
-            self._stop_all(group)
+        """Stop the stages, the last one first; kill what has not gone after some seconds."""
+        for stage in reversed(self.stages):
+            self._stop_all(stage)
         self._probes.shutdown(wait=True, cancel_futures=True)
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
@@ -160,13 +165,12 @@ class Supervisor:
         """Make a `stop` that is under way (or the next one) kill instead of wait. Safe in a signal handler."""
         self._forced = True
 
-    def _stop_all(self, group: list[Supervised]) -> None:
-        running = {one: one.process for one in group if one.process is not None}
-        for one, process in running.items():
+    def _stop_all(self, stage: list[Supervised]) -> None:
+        running = {one: one.process for one in stage if one.process is not None}
+        for one in stage:
             one.state = State.STOPPED
+        for process in running.values():
             process.terminate()
-        for one in group:
-            one.state = State.STOPPED
         deadline = time.monotonic() + _STOP_S
         while running:
             self._keep_guard()
@@ -207,6 +211,10 @@ class Supervisor:
         self._bury(one, one.process)
         one.quick_deaths = one.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 1
         one.start_due = now + _BACKOFF_S[min(one.quick_deaths, len(_BACKOFF_S)) - 1]
+        if one.spec.once and code == 0:
+            one.state = State.STOPPED
+            self._on_change(one, f"done after {lived_s:.0f} s")
+            return
         one.state = State.FAILED if one.quick_deaths >= _QUICK_DEATHS else State.STARTING
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._on_change(one, f"{reason} after {lived_s:.0f} s; starts again in {one.start_due - now:.1f} s")

@@ -42,7 +42,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.from_environment()
     data_dir = tmp_path_factory.mktemp("servers")
     local = plan_servers(settings, data_dir, lambda done, total: None, plain_environment(settings))
-    supervisor = Supervisor(local.specs, (), data_dir / "logs", lambda process, what: None)
+    supervisor = Supervisor((local.specs,), data_dir / "logs", lambda process, what: None)
     supervisor.start()
     try:
         supervisor.wait_ready(READY_TIMEOUT_S)
