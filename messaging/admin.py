@@ -10,7 +10,7 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from contracts.errors import ConfigurationError, UnavailableError
-from messaging.client import common_config, consumer_config, max_record_bytes
+from messaging.client import common_config, connect, consumer_config, max_record_bytes
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def ping_kafka(settings: Settings, timeout_s: float = 5.0) -> None:
     """
     with _kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
         config = consumer_config(settings, "ping") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
-        consumer = KafkaConsumer(**config)
+        consumer = connect(KafkaConsumer, config)
         try:
             consumer.topics()
         finally:
@@ -50,9 +50,10 @@ def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
         UnavailableError: Kafka does not answer within `timeout_s`.
     """
     wanted = _wanted(settings)
-    names = [topic.name for topic in wanted]
+    names = sorted({topic.name for topic in wanted})
     with _kafka_errors("cannot make the topics"):
-        admin = KafkaAdminClient(**common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)})
+        config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
+        admin = connect(KafkaAdminClient, config)
         try:
             known = set(admin.list_topics())
             for topic in wanted:

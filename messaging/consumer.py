@@ -10,7 +10,7 @@ from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from contracts.errors import UnavailableError
-from messaging.client import consumer_config
+from messaging.client import connect, consumer_config
 from messaging.records import LogRecord
 from settings import Settings
 
@@ -54,15 +54,18 @@ class GroupConsumer:
             UnavailableError: no broker answers.
         """
         try:
-            self._consumer = KafkaConsumer(
-                **consumer_config(self._settings, self._group),
-                group_id=self._group,
-                auto_offset_reset="earliest",
-                partition_assignment_strategy=(RangePartitionAssignor,),
-                session_timeout_ms=_SESSION_MS,
-                heartbeat_interval_ms=_SESSION_MS // 4,
-                max_poll_interval_ms=600_000,
-                max_partition_fetch_bytes=self._fetch_bytes,
+            self._consumer = connect(
+                KafkaConsumer,
+                consumer_config(self._settings, self._group)
+                | {
+                    "group_id": self._group,
+                    "auto_offset_reset": "earliest",
+                    "partition_assignment_strategy": (RangePartitionAssignor,),
+                    "session_timeout_ms": _SESSION_MS,
+                    "heartbeat_interval_ms": _SESSION_MS // 4,
+                    "max_poll_interval_ms": 600_000,
+                    "max_partition_fetch_bytes": self._fetch_bytes,
+                },
             )
             self._consumer.subscribe(self._topics, listener=self._listener)
         except KafkaError as error:
@@ -194,8 +197,9 @@ class Follower:
             UnavailableError: no broker answers, or there is no such topic.
         """
         try:
-            consumer = KafkaConsumer(
-                **consumer_config(self._settings, "follower"), group_id=None, auto_offset_reset="latest"
+            consumer = connect(
+                KafkaConsumer,
+                consumer_config(self._settings, "follower") | {"group_id": None, "auto_offset_reset": "latest"},
             )
             numbers = consumer.partitions_for_topic(self._topic)
             if not numbers:

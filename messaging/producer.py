@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 from contracts.errors import UnavailableError
 from contracts.frames import FrameHeaders
 from contracts.offsets import SourceOffset
-from messaging.client import common_config, max_record_bytes
+from messaging.client import common_config, connect, max_record_bytes
 from settings import Settings
 
 
@@ -33,16 +33,19 @@ class Producer:
         """
         record_bytes = max_record_bytes(self._settings)
         try:
-            self._producer = KafkaProducer(
-                **common_config(self._settings, "producer"),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=self._linger_ms,
-                batch_size=256 * 1024,
-                max_request_size=record_bytes,
-                max_block_ms=int(self._max_block_s * 1000),
-                delivery_timeout_ms=120_000,
-                allow_auto_create_topics=False,
+            self._producer = connect(
+                KafkaProducer,
+                common_config(self._settings, "producer")
+                | {
+                    "acks": "all",
+                    "enable_idempotence": True,
+                    "linger_ms": self._linger_ms,
+                    "batch_size": 256 * 1024,
+                    "max_request_size": record_bytes,
+                    "max_block_ms": int(self._max_block_s * 1000),
+                    "delivery_timeout_ms": 120_000,
+                    "allow_auto_create_topics": False,
+                },
             )
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from contracts.errors import ContractError, UnavailableError
 from contracts.offsets import OffsetRange
-from messaging.client import consumer_config
+from messaging.client import connect, consumer_config
 from messaging.records import LogRecord
 from settings import Settings
 
@@ -49,13 +49,16 @@ class LogReader:
             UnavailableError: no broker answers within `timeout_s`.
         """
         try:
-            self._consumer = KafkaConsumer(
-                **consumer_config(self._settings, "reader"),
-                bootstrap_timeout_ms=int(timeout_s * 1000),
-                group_id=None,
-                auto_offset_reset="none",
-                max_partition_fetch_bytes=_LOOK_AHEAD_BYTES,
-                enable_incremental_fetch_sessions=False,  # every read jumps elsewhere
+            self._consumer = connect(
+                KafkaConsumer,
+                consumer_config(self._settings, "reader")
+                | {
+                    "bootstrap_timeout_ms": int(timeout_s * 1000),
+                    "group_id": None,
+                    "auto_offset_reset": "none",
+                    "max_partition_fetch_bytes": _LOOK_AHEAD_BYTES,
+                    "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
+                },
             )
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error
@@ -206,6 +209,8 @@ def _read_range(consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetR
             at = min(record.offset + 1, offsets.stop)
             if record.offset < offsets.stop:
                 read.records.append(LogRecord.from_kafka(record))
+            if at == offsets.stop:
+                break
         if not batch:
             at = _skip_gap(consumer, place, at, offsets, read)
     return read
