@@ -7,6 +7,7 @@ sorted by attribute instead of anchor, so that decoding needs no transposition. 
 Farhadi, 2018, section 2.1).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,32 @@ _OPSET = 17
 _LEAK = 0.1
 
 
-def build_graph(network: Network, kernels: dict[int, Kernel]) -> bytes:
-    """Return the ONNX file of a network in float32, with a batch of any size."""
-    return _Builder(network, kernels).build()
+def build_graph(network: Network, kernels: dict[int, Kernel], *, expose: Sequence[str] = ()) -> bytes:
+    """Return the ONNX file of a network in float32, with a batch of any size.
+
+    Args:
+        network: as its .cfg describes it.
+        kernels: the folded weights of every convolution.
+        expose: names of inner values to add to the outputs: `N` for the output of layer N, `N.sum` before its
+        activation.
+    """
+    return GraphBuilder(network, kernels).build(expose)
 
 
-class _Builder:
+class GraphBuilder:
+    """Writes one graph in float32; `detection.quantise` writes the same in int8 by overriding the four hooks."""
+
     def __init__(self, network: Network, kernels: dict[int, Kernel]) -> None:
         self._network = network
         self._kernels = kernels
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+        self._outputs: dict[int, str] = {}
 
-    def build(self) -> bytes:
+    def build(self, expose: Sequence[str] = ()) -> bytes:
+        """Return the ONNX file; `expose` names inner values to add to its outputs."""
         network = self._network
-        value = self._node("Cast", "pictures", output="input", to=TensorProto.FLOAT)
+        value = self._enter()
         if not isinstance(network.layers[0], Convolution):
             value = self._swap_and_scale(value)
         heads = []
@@ -53,16 +65,33 @@ class _Builder:
                 value = self._route(index, layer)
             else:
                 value = self._shortcut(index, layer, value)
+            value = self._leave_layer(index, value)
+            self._outputs[index] = value
         self._decode(heads)
-        return self._finish()
+        return self._finish(expose)
+
+    def _enter(self) -> str:
+        """Hook: return the input as numbers from 0 to 255."""
+        return self._node("Cast", "pictures", output="input", to=TensorProto.FLOAT)
+
+    def _enter_convolution(self, index: int, value: str) -> tuple[str, str]:
+        """Hook: return the names of weights and bias of the convolution of `value`."""
+        weights, bias = self._kernel(index)
+        return self._constant(f"{index}.weights", weights), self._constant(f"{index}.bias", bias)
+
+    def _leave_sum(self, index: int, value: str) -> str:
+        """Hook: return what a layer's activation takes."""
+        return value
+
+    def _leave_layer(self, index: int, value: str) -> str:
+        """Hook: return what later layers take of this one."""
+        return value
 
     def _convolution(self, index: int, layer: Convolution, value: str) -> str:
-        weights, bias = self._kernel(index)
         value = self._node(
             "Conv",
             value,
-            self._constant(f"{index}.weights", weights),
-            self._constant(f"{index}.bias", bias),
+            *self._enter_convolution(index, value),
             output=f"{index}.sum",
             kernel_shape=[layer.kernel] * 2,
             strides=[layer.stride] * 2,
@@ -106,16 +135,17 @@ class _Builder:
 
     def _activate(self, index: int, activation: str, value: str) -> str:
         name = f"{index}"
+        if activation == "linear":
+            return value
+        value = self._leave_sum(index, value)
         if activation == "leaky":
             return self._node("LeakyRelu", value, output=name, alpha=_LEAK)
         if activation == "relu":
             return self._node("Relu", value, output=name)
         if activation == "logistic":
             return self._node("Sigmoid", value, output=name)
-        if activation == "mish":
-            soft = self._node("Softplus", value, output=f"{name}.softplus")
-            return self._node("Mul", value, self._node("Tanh", soft, output=f"{name}.tanh"), output=name)
-        return self._node("Identity", value, output=name)
+        soft = self._node("Softplus", value, output=f"{name}.softplus")  # mish
+        return self._node("Mul", value, self._node("Tanh", soft, output=f"{name}.tanh"), output=name)
 
     def _max_pool(self, index: int, layer: MaxPool, value: str) -> str:
         return self._node(
@@ -143,7 +173,7 @@ class _Builder:
     def _route(self, index: int, layer: Route) -> str:
         parts = []
         for origin in layer.layers:
-            part = f"{origin}"
+            part = self._outputs[origin]
             if layer.groups > 1:
                 channels = self._network.layers[origin].shape.channels // layer.groups
                 bounds = np.array([layer.group_id, layer.group_id + 1], np.int64) * channels
@@ -156,12 +186,10 @@ class _Builder:
                     output=f"{index}.{origin}.part",
                 )
             parts.append(part)
-        if len(parts) == 1:
-            return self._node("Identity", parts[0], output=f"{index}")
-        return self._node("Concat", *parts, output=f"{index}", axis=1)
+        return parts[0] if len(parts) == 1 else self._node("Concat", *parts, output=f"{index}", axis=1)
 
     def _shortcut(self, index: int, layer: Shortcut, value: str) -> str:
-        total = self._node("Add", value, f"{layer.origin}", output=f"{index}.sum")
+        total = self._node("Add", value, self._outputs[layer.origin], output=f"{index}.sum")
         return self._activate(index, layer.activation, total)
 
     def _flatten_head(self, index: int, layer: Yolo, value: str) -> str:
@@ -218,7 +246,7 @@ class _Builder:
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def _finish(self) -> bytes:
+    def _finish(self, expose: Sequence[str]) -> bytes:
         network = self._network
         count = sum(len(y.anchors) * y.shape.height * y.shape.width for y in network.layers if isinstance(y, Yolo))
         graph = helper.make_graph(
@@ -228,6 +256,7 @@ class _Builder:
             [
                 helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["n", 4, count]),
                 helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", network.classes, count]),
+                *(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in expose),
             ],
             self._constants,
         )

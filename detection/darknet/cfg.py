@@ -17,10 +17,11 @@ _ACTIVATIONS = ("leaky", "linear", "relu", "mish", "logistic")
 _ANY = frozenset({"stopbackward"})
 # Options of training and of Darknet's own drawing; they change nothing in what the network computes.
 _NET_KEYS = frozenset(
-    "width height channels batch subdivisions momentum decay angle saturation exposure hue learning_rate burn_in "
-    "max_batches policy steps scales power gamma step seq_scales step_scale time_steps track augment_speed mosaic mosaic_bound "
-    "cutmix mixup blur gaussian_noise flip max_crop min_crop aspect adam B1 B2 eps optimized_memory workspace_size_limit_MB "
-    "dynamic_minibatch letter_box ema_alpha label_smooth_eps resize_step max_chart_loss loss_scale inputs".split()
+    "width height channels batch subdivisions momentum decay angle saturation exposure hue learning_rate "
+    "burn_in max_batches policy steps scales power gamma step seq_scales step_scale time_steps track "
+    "augment_speed mosaic mosaic_bound cutmix mixup blur gaussian_noise flip max_crop min_crop aspect adam B1 "
+    "B2 eps optimized_memory workspace_size_limit_MB dynamic_minibatch letter_box ema_alpha label_smooth_eps "
+    "resize_step max_chart_loss loss_scale inputs".split()
 )
 _CONVOLUTION_KEYS = frozenset("batch_normalize filters size stride pad padding groups activation".split())
 _MAXPOOL_KEYS = frozenset("size stride padding".split())
