@@ -19,7 +19,6 @@ class ProcessSpec:
             thread and takes no longer than a few seconds.
         environment: the whole environment of the process.
         metrics_url: where a role serves its metrics.
-        once: it is to run once: when it ends with exit code 0, it is done, and not started again.
     """
 
     name: str
@@ -27,7 +26,6 @@ class ProcessSpec:
     probe: Callable[[], None]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     metrics_url: str | None = None
-    once: bool = False
 
 
 class ProcessLog:

@@ -53,6 +53,7 @@ class Supervised:
         self.create_time = 0.0
         self.started_at = 0.0
         self.start_due = math.inf
+        self.deaths = 0
         self.quick_deaths = 0
         self.answer: Future[None] | None = None
         self.probe_due = 0.0
@@ -209,12 +210,9 @@ class Supervisor:
         assert one.process is not None
         lived_s = now - one.started_at
         self._bury(one, one.process)
+        one.deaths += 1
         one.quick_deaths = one.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 1
         one.start_due = now + _BACKOFF_S[min(one.quick_deaths, len(_BACKOFF_S)) - 1]
-        if one.spec.once and code == 0:
-            one.state = State.STOPPED
-            self._on_change(one, f"done after {lived_s:.0f} s")
-            return
         one.state = State.FAILED if one.quick_deaths >= _QUICK_DEATHS else State.STARTING
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._on_change(one, f"{reason} after {lived_s:.0f} s; starts again in {one.start_due - now:.1f} s")

@@ -13,6 +13,7 @@ from ops.servers.jars import Progress, ensure_jars
 from settings import Settings
 
 SERVER_OF_SETTING = {"kafka_bootstrap_servers": "kafka", "redis_url": "redis", "mongodb_uri": "mongo"}
+_PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,31 @@ def external_servers(settings: Settings) -> list[str]:
     return [server for name, server in SERVER_OF_SETTING.items() if name in settings.model_fields_set]
 
 
+def probe_server(server: str, settings: Settings) -> None:
+    """Return when the server of that name (kafka, redis or mongo) answers at its address in the settings.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    from messaging.tasks import ping_redis
+    from ops.servers.kafka import probe_kafka
+    from storage.client import ping_mongodb
+
+    probes: dict[str, Callable[[Settings], None]] = {
+        "kafka": probe_kafka,
+        "redis": lambda settings: ping_redis(settings, _PROBE_TIMEOUT_S),
+        "mongo": lambda settings: ping_mongodb(settings, _PROBE_TIMEOUT_S),
+    }
+    probes[server](settings)
+
+
 def plan_servers(
     settings: Settings, data_dir: Path, on_progress: Progress, environment: Mapping[str, str]
 ) -> LocalServers:
     """Choose free ports and prepare the folders of the servers whose address is not given in `settings`.
 
     Raises:
+        UnavailableError: a server whose address is given does not answer.
         CrowdwatchError: a program is missing, or something cannot be fetched or prepared; the message says what.
     """
     kafka_port, controller_port, redis_port, mongo_port = free_ports(4)
@@ -43,6 +63,8 @@ def plan_servers(
         "mongodb_uri": f"mongodb://127.0.0.1:{mongo_port}",
     }
     external = external_servers(settings)
+    for server in external:
+        probe_server(server, settings)
     wanted = {name: value for name, value in addresses.items() if SERVER_OF_SETTING[name] not in external}
     settings = settings.model_copy(update=wanted)
 
