@@ -13,5 +13,17 @@ from detection.detector import Detector, FaceDetector
 from detection.loading import load_detector
 from detection.pictures import Picture, decode_picture
 from detection.results import Detections
+from detection.simple import detect_faces, detect_faces_from_frame
+from detection.tiling import detect_tiled
 
-__all__ = ["Detections", "Detector", "FaceDetector", "Picture", "decode_picture", "load_detector"]
+__all__ = [
+    "Detections",
+    "Detector",
+    "FaceDetector",
+    "Picture",
+    "decode_picture",
+    "detect_faces",
+    "detect_faces_from_frame",
+    "detect_tiled",
+    "load_detector",
+]

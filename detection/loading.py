@@ -6,6 +6,7 @@ from typing import cast
 
 import cv2
 
+from contracts.errors import ConfigurationError
 from detection.calibration import Calibration
 from detection.choose import choose_runtime
 from detection.darknet.cfg import read_network
@@ -32,7 +33,10 @@ def load_detector(model: str, *, runtime: str = "auto", threads: int = 1, cache_
         ConfigurationError: the runtime is unknown or not installed.
     """
     cv2.setNumThreads(threads)
-    return _load_darknet(find_model(model, cache_dir), runtime, threads, cache_dir)
+    entry = find_model(model, cache_dir)
+    if entry.kind == "darknet":
+        return _load_darknet(entry, runtime, threads, cache_dir)
+    return _load_onnx(entry, runtime, threads)
 
 
 def read_darknet(entry: ModelEntry, cache_dir: Path) -> DarknetModel:
@@ -77,4 +81,24 @@ def _load_darknet(entry: ModelEntry, runtime: str, threads: int, cache_dir: Path
         class_names=entry.class_names(model.network.classes),
         fit=entry.fit,
         runtime=RUNTIMES[name].open(model, precision, threads),
+    )
+
+
+def _load_onnx(entry: ModelEntry, runtime: str, threads: int) -> FaceDetector:
+    from detection.runtimes.onnx_faces import input_size, kind_of, open_session  # ONNX Runtime is needed only here
+    from detection.runtimes.scrfd import Scrfd
+    from detection.runtimes.yunet import YuNet
+
+    if runtime not in ("auto", "onnxruntime"):
+        raise ConfigurationError(f"{entry.name} runs on onnxruntime alone, not on {runtime}")
+    file = entry.files["onnx"]
+    version = weights_version(file.read())
+    session = open_session(file.path, threads)
+    return FaceDetector(
+        name=entry.name,
+        version=version,
+        input_size=input_size(session),
+        class_names=entry.class_names(1),
+        fit=entry.fit,
+        runtime=Scrfd(session) if kind_of(session, file.path) == "scrfd" else YuNet(session),
     )

@@ -30,7 +30,14 @@ def pick_candidates(boxes_cxcywh: Floats, scores: Floats, confidence: float) -> 
     return boxes_xyxy, best[picked], class_id
 
 
-def suppress(boxes_xyxy: Floats, confidence: Floats, class_id: Indices | None, iou_threshold: float) -> Indices:
+def suppress(
+    boxes_xyxy: Floats,
+    confidence: Floats,
+    class_id: Indices | None,
+    iou_threshold: float,
+    *,
+    covered: float = 1.0,
+) -> Indices:
     """Greedy non-maximum suppression: the surest box stays, those that overlap it more than the threshold go, and so
     on.
 
@@ -39,6 +46,7 @@ def suppress(boxes_xyxy: Floats, confidence: Floats, class_id: Indices | None, i
         confidence: (n,).
         class_id: (n,) to keep classes from suppressing each other, or None to ignore classes.
         iou_threshold: intersection over union from 0 to 1.
+        covered: a box also goes when the surer one covers more than this share of the smaller of the two.
 
     Returns:
         Indices of the boxes that stay, by falling confidence, ties in the order given.
@@ -57,6 +65,8 @@ def suppress(boxes_xyxy: Floats, confidence: Floats, class_id: Indices | None, i
         overlap_height = np.minimum(bottom[first], bottom[rest]) - np.maximum(top[first], top[rest])
         overlap = np.maximum(overlap_width, 0) * np.maximum(overlap_height, 0)
         stays = overlap <= iou_threshold * (areas[first] + areas[rest] - overlap)
+        if covered < 1:
+            stays &= overlap <= covered * np.minimum(areas[first], areas[rest])
         if classes is not None:
             stays |= classes[rest] != classes[first]
         alive = rest[stays]
