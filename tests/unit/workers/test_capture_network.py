@@ -133,6 +133,13 @@ def test_nobody_there_is_said_without_the_password() -> None:
         assert "s3cret" not in str(caught.value)
 
 
+def test_a_webcam_that_is_not_there_may_come_later() -> None:
+    source = open_source("63")
+    assert source.live
+    with pytest.raises(UnavailableError, match="webcam 63 cannot be opened"):
+        list(source.grabs(lambda what: None))
+
+
 def test_a_page_that_is_no_stream_is_refused() -> None:
     class Page(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None: ...
