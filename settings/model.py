@@ -55,6 +55,9 @@ class Settings(BaseModel):
     send_topics: tuple[str, ...] = Field(
         ("chat",), description="Topics that POST /send may write to, separated by commas."
     )
+    group_prefix: str = Field(
+        "crowdwatch", min_length=1, description="Start of the names of consumer groups; one installation, one prefix."
+    )
     partitions: int = Field(
         4, ge=1, le=1000, description="Partitions of frames, uploads and Faces, where they are made."
     )

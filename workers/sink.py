@@ -18,7 +18,6 @@ from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
 
-GROUP = "crowdwatch-sink"
 _POLL_MS = 500
 _MOST_RESULT_BYTES = 6 * 1024 * 1024
 """A document holds 16 MiB at most; BSON takes about as much room as JSON."""
@@ -35,7 +34,7 @@ class Sink:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._consumer = GroupConsumer(settings, GROUP, [settings.topic_faces])
+        self._consumer = GroupConsumer(settings, f"{settings.group_prefix}-sink", [settings.topic_faces])
         self._producer = Producer(settings)
         self._client = connect(settings)
         self._results = Results(self._client, settings)

@@ -22,7 +22,6 @@ from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
 
-GROUP = "crowdwatch-bridge"
 _POLL_MS = 30
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
@@ -50,7 +49,7 @@ class Bridge:
         self._detectors = {queue: LossDetector(settings.isolation_timeout_s) for queue in self._queue_of.values()}
         self._consumer = GroupConsumer(
             settings,
-            GROUP,
+            f"{settings.group_prefix}-bridge",
             [*self._sources, settings.topic_faces],
             on_assigned=self._on_assigned,
             on_revoked=self._on_revoked,
