@@ -21,6 +21,7 @@ def connect(settings: Settings, timeout_s: float = 5.0) -> "MongoClient[Document
         settings.mongodb_uri,
         tz_aware=True,
         appname="crowdwatch",
+        connect=False,
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         socketTimeoutMS=max(timeout_ms, 30_000),

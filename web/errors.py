@@ -107,5 +107,4 @@ def _wants_html() -> bool:
     """Whether a browser went to a page: programs, and whatever is called under `/api`, get JSON."""
     if request.path.startswith(("/api/", "/send", "/receive")) or request.method not in ("GET", "HEAD"):
         return False
-    accepted = request.accept_mimetypes
-    return accepted.accept_html and not accepted.accept_json
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
