@@ -17,105 +17,41 @@ FloatImage = NDArray[np.floating[Any]]
 Points = NDArray[np.floating[Any]]
 
 PIXELS_PER_METRE = 600.0
-_LEFT, _TOP, _WIDTH, _HEIGHT = (
-    110,
-    -25,
-    236,
-    270,
-)  # the sprite's window in the portrait; above it there is room for hats
+_LEFT, _TOP = 110, -25  # the sprite's window in the portrait; above it there is room for hats
+_WIDTH, _HEIGHT = 236, 270
 
-_FACE = [(182, 132), (184, 147), (188, 157), (198, 167), (210, 174), (222, 178), (232, 178), (243, 173), (252, 166)]
-_FACE += [
-    (258, 158),
-    (265, 146),
-    (268, 130),
-    (270, 100),
-    (269, 88),
-    (258, 87),
-    (240, 83),
-    (220, 80),
-    (200, 79),
-    (188, 77),
-]
-_FACE += [(187, 84), (182, 105)]
-_NECK = [
-    (184, 140),
-    (186, 160),
-    (188, 178),
-    (195, 184),
-    (210, 187),
-    (228, 189),
-    (240, 189),
-    (254, 182),
-    (256, 168),
-    (264, 140),
-]
-_EARS = [[(182, 118), (172, 120), (174, 127), (179, 131), (183, 130)], [(268, 122), (280, 127), (275, 133), (267, 136)]]
-_FULL_HAIR = [
-    (183, 130),
-    (178, 120),
-    (172, 122),
-    (168, 115),
-    (160, 107),
-    (155, 95),
-    (153, 78),
-    (153, 70),
-    (157, 58),
-    (165, 48),
-]
-_FULL_HAIR += [
-    (180, 39),
-    (190, 33),
-    (197, 26),
-    (210, 20),
-    (222, 17),
-    (232, 16),
-    (248, 18),
-    (262, 24),
-    (275, 31),
-    (285, 40),
-]
-_FULL_HAIR += [(294, 56), (298, 68), (300, 84), (299, 97), (295, 108), (287, 118), (280, 127), (272, 126), (268, 132)]
-_SHORT_HAIR = [
-    (182, 118),
-    (177, 112),
-    (174, 95),
-    (172, 78),
-    (174, 62),
-    (182, 46),
-    (196, 34),
-    (214, 27),
-    (232, 25),
-    (250, 29),
-]
-_SHORT_HAIR += [(266, 39), (276, 54), (280, 72), (279, 92), (276, 110), (269, 118)]
-_LONG_HAIR = [
-    (166, 100),
-    (157, 120),
-    (154, 150),
-    (152, 180),
-    (158, 214),
-    (178, 226),
-    (228, 222),
-    (276, 226),
-    (298, 212),
-    (302, 178),
-]
-_LONG_HAIR += [(300, 148), (296, 120), (286, 100), (228, 60)]
-_SCARF = [
-    (168, 196),
-    (164, 150),
-    (166, 100),
-    (172, 66),
-    (188, 42),
-    (210, 29),
-    (230, 26),
-    (252, 30),
-    (270, 44),
-    (282, 68),
-]
-_SCARF += [(288, 102), (290, 150), (288, 196), (262, 222), (228, 230), (194, 222)]
-_HAT = [(170, 82), (168, 62), (176, 38), (196, 20), (226, 12), (256, 19), (276, 38), (284, 62), (282, 84), (228, 74)]
+Polygon = tuple[tuple[int, int], ...]
+
+
+def _polygon(text: str) -> Polygon:
+    """Read corners, `x,y` each, in the portrait's pixels."""
+    return tuple((int(x), int(y)) for x, y in (corner.split(",") for corner in text.split()))
+
+
+_FACE = _polygon(
+    "182,132 184,147 188,157 198,167 210,174 222,178 232,178 243,173 252,166 258,158 265,146 268,130 "
+    "270,100 269,88 258,87 240,83 220,80 200,79 188,77 187,84 182,105"
+)
+_NECK = _polygon("184,140 186,160 188,178 195,184 210,187 228,189 240,189 254,182 256,168 264,140")
+_LEFT_EAR = _polygon("182,118 172,120 174,127 179,131 183,130")
+_RIGHT_EAR = _polygon("268,122 280,127 275,133 267,136")
+_FULL_HAIR = _polygon(
+    "183,130 178,120 172,122 168,115 160,107 155,95 153,78 153,70 157,58 165,48 180,39 190,33 197,26 "
+    "210,20 222,17 232,16 248,18 262,24 275,31 285,40 294,56 298,68 300,84 299,97 295,108 287,118 280,127 "
+    "272,126 268,132"
+)
+_SHORT_HAIR = _polygon(
+    "182,118 177,112 174,95 172,78 174,62 182,46 196,34 214,27 232,25 250,29 266,39 276,54 280,72 279,92 "
+    "276,110 269,118"
+)
+_LONG_HAIR = _polygon(
+    "166,100 157,120 154,150 152,180 158,214 178,226 228,222 276,226 298,212 302,178 300,148 296,120 286,100 228,60"
+)
+_SCARF = _polygon(
+    "168,196 164,150 166,100 172,66 188,42 210,29 230,26 252,30 270,44 282,68 288,102 290,150 288,196 "
+    "262,222 228,230 194,222"
+)
+_HAT = _polygon("170,82 168,62 176,38 196,20 226,12 256,19 276,38 284,62 282,84 228,74")
 _EYES = ((203, 101), (246, 103))
 _MOUTH = (226, 146)
 
@@ -185,7 +121,7 @@ class Head:
 
 def make_head(look: Look, rng: random.Random) -> Head:
     """Return the head of a person who looks at the camera."""
-    picture, face, neck, ears = _portrait(), _mask(_FACE), _mask(_NECK), np.maximum(_mask(_EARS[0]), _mask(_EARS[1]))
+    picture, face, neck, ears = _portrait(), _mask(_FACE), _mask(_NECK), np.maximum(_mask(_LEFT_EAR), _mask(_RIGHT_EAR))
     hair_outline = _mask(_FULL_HAIR if look.style in ("own", "long") else _SHORT_HAIR)
     hair = np.clip(hair_outline - face, 0, 1)
     skin = np.clip(np.maximum(np.maximum(face, neck), ears) - hair * (1 - face), 0, 1)
@@ -237,12 +173,13 @@ def _portrait() -> FloatImage:
     return np.pad(window, ((-_TOP, 0), (0, 0), (0, 0)), mode="edge").astype(np.float32)
 
 
-def _mask(polygon: list[tuple[int, int]], softness: float = 1.0) -> FloatImage:
-    """Return 1 inside `polygon` (in the portrait's pixels), 0 outside, with a soft edge."""
+@cache
+def _mask(polygon: Polygon) -> FloatImage:
+    """Return 1 inside `polygon`, 0 outside, with a soft edge. Not to be written to."""
     mask = np.zeros((_HEIGHT, _WIDTH), np.uint8)  # OpenCV smooths edges in bytes only
     points = (np.array(polygon, np.float32) - (_LEFT, _TOP)) * 16
     cv2.fillPoly(mask, [points.round().astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return _soften(mask.astype(np.float32) / 255, softness)
+    return _soften(mask.astype(np.float32) / 255, 1.0)
 
 
 def _soften(mask: FloatImage, sigma: float) -> FloatImage:

@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.errors import UnavailableError
 from contracts.frames import FrameHeaders, Origin
@@ -191,6 +192,40 @@ def test_a_slow_kafka_gets_the_newest_frames_and_no_backlog() -> None:
     assert len(shades) == 6
     steps = [(after - before) % len(JPEGS) for before, after in itertools.pairwise(shades)]
     assert sum(steps[1:]) > 8, "between two frames that were sent, others were left out"
+
+
+def test_a_kafka_that_is_away_does_not_hold_a_live_source_up() -> None:
+    sent, stop = Sent(), threading.Event()
+    sent.accepts.clear()
+    with mjpeg_server() as server:
+        capture = Capture(Settings(), "away", camera(server, "/endless"), sender=sent)
+        runner = threading.Thread(target=capture.run, args=(stop,))
+        runner.start()
+        wait_until(lambda: (dropped("away", "kafka") or 0) > 3)
+        assert capture.ready() == {"kafka": False, "source": True}
+        sent.accepts.set()
+        wait_until(lambda: len(sent.records) > 3)
+        stop.set()
+        runner.join()
+        capture.close()
+
+
+def test_a_silent_camera_does_not_hold_up_the_end() -> None:
+    sent, stop = Sent(), threading.Event()
+    with mjpeg_server() as server:
+        capture = Capture(Settings(), "gate-1", camera(server, "/stall", read_timeout_s=3), sender=sent)
+        runner = threading.Thread(target=capture.run, args=(stop,))
+        runner.start()
+        wait_until(lambda: len(sent.records) > 0)
+        stop.set()
+        runner.join(2.5)
+        assert not runner.is_alive()
+        capture.close()
+    wait_until(lambda: not any(thread.name == "capture-gate-1" for thread in threading.enumerate()))
+
+
+def dropped(camera_id: str, reason: str) -> float | None:
+    return REGISTRY.get_sample_value("crowdwatch_capture_dropped_total", {"camera": camera_id, "reason": reason})
 
 
 def test_a_live_source_is_thinned_by_time() -> None:
