@@ -1,0 +1,101 @@
+"""The graph against OpenCV's own Darknet loader, on networks with random weights."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detection.darknet.cfg import read_network
+from detection.darknet.layers import Yolo
+from detection.loading import read_darknet
+from detection.manifest import describe_cfg
+from detection.runtimes.registry import RUNTIMES
+from tests.unit.detection import darknet_files as files
+
+MISH = files.small().replace("activation=leaky", "activation=mish", 3).replace("activation=leaky", "activation=relu", 1)
+GROUPS = "\n".join(
+    [
+        files.net(64),
+        files.conv(8, stride=2),
+        "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n",
+        files.conv(8, stride=4, groups=4),
+        files.yolo("0,1", "8,8, 20,30", 3),
+    ]
+)
+SCALED = files.small().replace("thresh=0\n", "thresh=0\nscale_x_y=1.05\n")
+
+
+def reference(cfg: Path, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """OpenCV's boxes (n, 4, boxes) and scores (n, classes, boxes), in the order of ours."""
+    net = cv2.dnn.readNetFromDarknet(str(cfg), str(cfg.with_suffix(".weights")))
+    network = read_network(cfg.read_bytes(), cfg.name)
+    yolos = [layer for layer in network.layers if isinstance(layer, Yolo)]
+    names = [f"yolo_{index}" for index, layer in enumerate(network.layers) if isinstance(layer, Yolo)]
+    boxes, scores = [], []
+    for picture in pictures:
+        net.setInput((picture[None, ::-1] / 255).astype(np.float32))
+        rows = []
+        for layer, out in zip(yolos, net.forward(names), strict=True):
+            anchors = len(layer.anchors)
+            rows.append(out.reshape(-1, anchors, 5 + layer.classes).transpose(1, 0, 2).reshape(-1, 5 + layer.classes))
+        found = np.concatenate(rows)
+        boxes.append(found[:, :4].T)
+        scores.append(found[:, 5:].T)
+    return np.stack(boxes), np.stack(scores)
+
+
+@pytest.mark.parametrize(
+    "cfg",
+    [
+        files.small(),
+        files.small(96, classes=3),
+        MISH,
+        GROUPS,
+        SCALED,
+        files.yolov3(96, classes=2, width=0.125),
+        files.yolov3(96, width=0.125, spp=True),
+        files.yolov3_tiny(96, classes=3),
+    ],
+    ids=["small", "classes", "mish", "groups", "scale_x_y", "yolov3", "spp", "tiny"],
+)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "opencv"])
+def test_graph_gives_what_opencv_gives(cfg: str, runtime: str, tmp_path: Path) -> None:
+    file = files.write_model(tmp_path, cfg)
+    model = read_darknet(describe_cfg(file), tmp_path)
+    shape = (2, 3, model.network.height, model.network.width)
+    pictures = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+    boxes, scores = RUNTIMES[runtime].open(model, "float32", 1).run(pictures)
+
+    expected_boxes, expected_scores = reference(file, pictures)
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
+
+
+def test_head_that_a_route_uses_is_decoded_with_a_transposition(tmp_path: Path) -> None:
+    head, yolo = files.yolo("0,1", "8,8, 20,30", 2).split("[yolo]")
+    parts = [files.net(64), files.conv(8, stride=4), head, "[yolo]" + yolo, "[route]\nlayers=-2\n"]
+    parts += ["[maxpool]\nsize=2\nstride=2\n", "[yolo]" + yolo]
+    file = files.write_model(tmp_path, "\n".join(parts))
+    model = read_darknet(describe_cfg(file), tmp_path)
+    pictures = np.random.default_rng(1).integers(0, 256, (1, 3, 64, 64), dtype=np.uint8)
+
+    boxes, scores = RUNTIMES["onnxruntime"].open(model, "float32", 1).run(pictures)
+
+    expected_boxes, expected_scores = reference(file, pictures)
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
+
+
+def test_network_that_does_not_start_with_a_convolution(tmp_path: Path) -> None:
+    parts = [files.net(64), "[maxpool]\nsize=2\nstride=2\n", files.conv(8, stride=2), files.yolo("0", "8,8", 1)]
+    file = files.write_model(tmp_path, "\n".join(parts))
+    model = read_darknet(describe_cfg(file), tmp_path)
+    pictures = np.random.default_rng(1).integers(0, 256, (1, 3, 64, 64), dtype=np.uint8)
+
+    boxes, scores = RUNTIMES["onnxruntime"].open(model, "float32", 1).run(pictures)
+
+    expected_boxes, expected_scores = reference(file, pictures)
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
