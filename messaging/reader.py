@@ -42,11 +42,14 @@ class LogReader:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
 
-    def start(self, timeout_s: float = 30.0) -> None:
-        """Connect.
+    def start(self, timeout_s: float = 30.0, topics: Sequence[str] = ()) -> None:
+        """Connect. Name the `topics` when calls will go to several of them in turn.
+
+        kafka-python keeps the leaders of the topics that were assigned last, and leaves partitions of others out of
+        an answer without a word: those of `topics` it then keeps from the start.
 
         Raises:
-            UnavailableError: no broker answers within `timeout_s`.
+            UnavailableError: no broker answers within `timeout_s`, or there is no such topic.
         """
         try:
             self._consumer = connect(
@@ -60,6 +63,8 @@ class LogReader:
                     "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
                 },
             )
+            if topics:
+                self._assign(self._partitions(topics))
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error
 
@@ -102,11 +107,9 @@ class LogReader:
         Raises:
             UnavailableError: Kafka did not answer in time.
         """
-        consumer = self._started()
         try:
             places = self._partitions(topics)
-            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
-            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
+            first, last = self._first_and_last(places)
         except KafkaError as error:
             raise UnavailableError(f"cannot read the bounds of {', '.join(topics)}: {error!r}") from error
         return {(place.topic, place.partition): (first[place], last[place]) for place in places}
@@ -120,8 +123,8 @@ class LogReader:
         consumer, at_ms = self._started(), int(at.timestamp() * 1000)
         try:
             places = self._partitions(topics)
+            _, last = self._first_and_last(places)  # before the times: what comes in between is not passed over
             found = consumer.offsets_for_times(dict.fromkeys(places, at_ms), timeout_ms=_CALL_MS)
-            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
         except KafkaError as error:
             raise UnavailableError(f"cannot look up times in {', '.join(topics)}: {error!r}") from error
         return {
@@ -143,8 +146,7 @@ class LogReader:
         deadline = time.monotonic() + wait_s
         places = [TopicPartition(topic, partition) for topic, partition in positions]
         try:
-            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
-            last = consumer.end_offsets(places, timeout_ms=_CALL_MS)
+            first, last = self._first_and_last(places)
             self._assign(places)
             for place in places:
                 start = min(max(after[place.topic, place.partition], first[place]), last[place])
@@ -175,6 +177,17 @@ class LogReader:
         if self._consumer is None:
             raise UnavailableError("the reader was not started")
         return self._consumer
+
+    def _first_and_last(
+        self, places: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Return the first offset of each place, and the one after the last."""
+        consumer = self._started()
+        try:
+            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
+            return first, consumer.end_offsets(places, timeout_ms=_CALL_MS)
+        except KeyError as error:
+            raise UnavailableError(f"no leader is known of {error}") from error
 
     def _assign(self, places: list[TopicPartition]) -> None:
         consumer = self._started()

@@ -17,6 +17,12 @@ class ReaderPool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._topics = (
+            settings.topic_chat,
+            settings.topic_faces,
+            settings.topic_frames,
+            settings.topic_uploads,
+        )
         self._lock = threading.Lock()
         self._idle: list[LogReader] = []
         self._closed = False
@@ -51,7 +57,11 @@ class ReaderPool:
             if self._idle:
                 return self._idle.pop()
         reader = LogReader(self._settings)
-        reader.start(_CONNECT_TIMEOUT_S)
+        try:
+            reader.start(_CONNECT_TIMEOUT_S, self._topics)
+        except BaseException:
+            reader.close()
+            raise
         return reader
 
     def _give_back(self, reader: LogReader) -> None:
