@@ -22,6 +22,7 @@ from ops.process import ProcessLog, ProcessSpec
 _TICK_S = 0.05
 _PROBE_STARTING_S = 0.1
 _PROBE_READY_S = 5.0
+_PROBE_MISSED_S = 0.5
 _MISSED_PROBES = 2
 _QUICK_DEATH_S = 20.0
 _QUICK_DEATHS = 3
@@ -244,7 +245,10 @@ class Supervisor:
                 one.state = State.READY
                 self._on_change(one, f"ready after {now - one.started_at:.1f} s")
         one.answer = None
-        one.probe_due = now + (_PROBE_READY_S if one.state is State.READY else _PROBE_STARTING_S)
+        if one.state is not State.READY:
+            one.probe_due = now + _PROBE_STARTING_S
+        else:
+            one.probe_due = now + (_PROBE_MISSED_S if one.missed_probes else _PROBE_READY_S)
 
     def _start_guard(self) -> None:
         self._guard = subprocess.Popen(
