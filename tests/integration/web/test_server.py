@@ -1,0 +1,89 @@
+"""`python -m web` as a process: what only a real HTTP server shows."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.offsets import SourceOffset
+from ops.servers.local import plain_environment
+
+READY_S = 30
+
+
+@contextmanager
+def _serving(settings, log: Path, **changes) -> Iterator[tuple[subprocess.Popen, str]]:
+    settings = settings.model_copy(update=changes)
+    environment = plain_environment(settings) | settings.to_environment()
+    with log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "web"], stderr=out, env=environment)
+    try:
+        deadline_s = time.monotonic() + READY_S
+        while not (found := re.search(r"serving at (http://[\w.:]+)", log.read_text())):
+            assert process.poll() is None and time.monotonic() < deadline_s, log.read_text()
+            time.sleep(0.05)
+        while _get(f"{found[1]}/readyz")[0] != 200:
+            assert time.monotonic() < deadline_s, log.read_text()
+            time.sleep(0.1)
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _get(url, data=None):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_it_serves_streams_refuses_and_stops(settings, detector, tmp_path):
+    with _serving(settings, tmp_path / "web.log", web_threads=4) as (process, url):
+        status, body = _get(f"{url}/send", b'{"content": "hello", "sender": "me"}')
+        assert status == 202, body
+        assert b"hello" in _get(f"{url}/receive?client=c")[1]
+        assert b"crowdwatch_web_requests_total" in _get(f"{url}/metrics")[1]
+        status, body = _get(f"{url}/api/frames", bytes(settings.max_picture_bytes + 1))
+        assert (status, json.loads(body)["error"]["code"]) == (413, "too_large")
+
+        with (
+            urllib.request.urlopen(f"{url}/api/live", timeout=20) as one,
+            urllib.request.urlopen(f"{url}/api/live") as two,
+        ):
+            assert one.headers["Content-Type"].startswith("text/event-stream")
+            status, body = _get(f"{url}/api/live")
+            assert (status, json.loads(body)["error"]["code"]) == (503, "too_many_viewers")
+            result = detector.result(SourceOffset(settings.topic_frames, 1, 7))
+            detector.publish(result)
+            for stream in (one, two):
+                lines = [stream.readline().decode() for _ in range(5)]
+                assert lines[:2] == ["retry: 2000\n", "\n"]
+                assert lines[2:4] == [f"id: {result.source}\n", "event: result\n"]
+                assert json.loads(lines[4].removeprefix("data: ")) == result.to_dict()
+
+            started_s = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+            assert time.monotonic() - started_s < 6
+    log = (tmp_path / "web.log").read_text()
+    assert "Traceback" not in log
+    assert all(json.loads(line)["role"] == "web" for line in log.splitlines())
+
+
+def test_a_setting_that_is_none_ends_it_with_the_reason():
+    environment = {**os.environ, "CROWDWATCH_WEB_PROT": "1"}
+    ended = subprocess.run([sys.executable, "-m", "web"], env=environment, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "unknown setting CROWDWATCH_WEB_PROT: did you mean CROWDWATCH_WEB_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr

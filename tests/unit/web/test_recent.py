@@ -1,0 +1,62 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from contracts.offsets import SourceOffset
+from web.services.recent import RecentResults
+
+
+def test_a_result_that_came_before_somebody_waits_is_not_missed(make_record):
+    recent = RecentResults()
+    assert recent.add(make_record(3))
+    assert recent.wait_for(SourceOffset("frames", 0, 3), 0) == make_record(3)
+
+
+def test_the_first_result_of_a_frame_stays(make_record):
+    recent = RecentResults()
+    assert recent.add(make_record(3, faces=1))
+    assert not recent.add(make_record(3, faces=2))
+    assert recent.wait_for(SourceOffset("frames", 0, 3), 0) == make_record(3, faces=1)
+
+
+def test_all_who_wait_for_a_frame_are_woken_and_others_are_not(make_record):
+    recent = RecentResults()
+    with ThreadPoolExecutor(3) as threads:
+        two = [threads.submit(recent.wait_for, SourceOffset("frames", 0, 3), 10) for _ in range(2)]
+        other = threads.submit(recent.wait_for, SourceOffset("frames", 0, 4), 0.3)
+        while recent.waiting() < 3:
+            time.sleep(0.001)
+        started_s = time.monotonic()
+        recent.add(make_record(3))
+        assert [future.result() for future in two] == [make_record(3)] * 2
+        assert time.monotonic() - started_s < 5
+        assert other.result() is None
+    assert recent.waiting() == 0
+
+
+def test_nothing_is_left_of_those_who_waited_in_vain():
+    recent = RecentResults()
+    assert recent.wait_for(SourceOffset("frames", 0, 3), 0.01) is None
+    assert recent.waiting() == 0
+
+
+def test_the_oldest_are_forgotten_by_their_size(make_record):
+    recent = RecentResults(capacity_faces=20)
+    recent.add(make_record(0, faces=9))
+    recent.add(make_record(1, faces=9))
+    recent.add(make_record(2))
+    assert recent.wait_for(SourceOffset("frames", 0, 0), 0) is None
+    assert recent.wait_for(SourceOffset("frames", 0, 1), 0) is not None
+    recent.add(make_record(3, faces=500))
+    assert recent.wait_for(SourceOffset("frames", 0, 3), 0) is not None
+    assert recent.wait_for(SourceOffset("frames", 0, 2), 0) is None
+
+
+def test_many_threads_each_get_their_own(make_record):
+    recent, count = RecentResults(), 200
+    with ThreadPoolExecutor(16) as threads:
+        adding = threading.Thread(target=lambda: [recent.add(make_record(offset)) for offset in range(count)])
+        adding.start()
+        waits = [threads.submit(recent.wait_for, SourceOffset("frames", 0, offset), 10) for offset in range(count)]
+        assert [wait.result().frame_id for wait in waits] == list(range(count))
+        adding.join()
