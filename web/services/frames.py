@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _ACKNOWLEDGED_WITHIN_S = 15.0
 _READ_WITHIN_S = 5.0
 _SLICE_S = 1.0
+_WITHOUT_TASKS_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Frames:
         self._metrics = metrics
         self._stopping = stopping
         self._now = now
+        self._enqueue_again_s = 0.0
 
     def accept(self, picture: bytes, camera_id: str, content_type: str | None) -> SourceOffset:
         """Write a picture to the log and enqueue its task; return its place once it is acknowledged.
@@ -81,13 +83,21 @@ class Frames:
         except FutureTimeoutError as error:
             raise UnavailableError(f"Kafka did not acknowledge within {_ACKNOWLEDGED_WITHIN_S:g} s") from error
         self._metrics.pictures.inc()
-        task = DetectRange(source.topic, source.partition, source.offset, source.offset + 1)
-        try:
-            self._tasks.enqueue(task, QUEUE_INTERACTIVE)
-        except UnavailableError as error:
-            self._metrics.tasks_left_to_bridge.inc()
-            log.warning("left %s to the bridge: %s", source, error)
+        self._enqueue(source)
         return source
+
+    def _enqueue(self, source: SourceOffset) -> None:
+        """Enqueue a picture's task; for a moment after a failure do not try, so that a mute Redis holds up few."""
+        if time.monotonic() >= self._enqueue_again_s:
+            task = DetectRange(source.topic, source.partition, source.offset, source.offset + 1)
+            try:
+                self._tasks.enqueue(task, QUEUE_INTERACTIVE)
+            except UnavailableError as error:
+                self._enqueue_again_s = time.monotonic() + _WITHOUT_TASKS_S
+                log.warning("pictures are left to the bridge: %s", error)
+            else:
+                return
+        self._metrics.tasks_left_to_bridge.inc()
 
     def wait_for(self, source: SourceOffset, wait_s: float) -> FacesRecord | None:
         """Return the frame's result as soon as it is there, None when `wait_s` passed without it.
