@@ -66,7 +66,8 @@ def average_precision(detector: Detector, pictures: list[Labelled]) -> float:
 
 
 def _match(found: Detections, labelled: Labelled, counted: np.ndarray) -> Iterator[tuple[float, bool]]:
-    """Give each find, by falling confidence, to the free face that it overlaps most; finds on what does not count drop out."""
+    """Give each find, by falling confidence, to the free face that it overlaps most; finds on what does not count drop
+    out."""
     free = np.ones(len(labelled.faces), bool)
     for box, score in zip(found.boxes_xyxy, found.confidence, strict=True):
         overlap = _iou(box, labelled.faces)

@@ -49,7 +49,7 @@ def choose_runtime(model: DarknetModel, approved: Sequence[Precision], threads: 
         ConfigurationError: no runtime works.
     """
     kinds = _candidates(model, approved)
-    versions = [f"{name} {_version(name)}" for name in _PACKAGES]
+    versions = [f"{name} {version}" for name, version in installed_versions().items()]
     asked = ",".join(f"{kind.name}:{precision}" for kind, precision in kinds)
     key = machine_key(*versions, asked, str(threads))
 
@@ -112,8 +112,12 @@ def _pick(choices: Sequence[Choice]) -> Choice:
     return best
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the packages that runtimes need, of those that are installed."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detection.bars import draw_bars
 from detection.loading import load_detector
 from detection.pictures import Picture
 from detection.results import Detections
 
 _IOU = 0.4
-_ROW_PX, _BAR_PX, _LABEL_PX = 26, 420, 220
 
 
 @dataclass(frozen=True)
@@ -64,28 +63,13 @@ def count_pairs(one: Detections, other: Detections) -> int:
 
 def draw_comparison(lines: Sequence[Comparison]) -> bytes:
     """Return a PNG with three groups of bars: faces, agreement, milliseconds."""
-    groups: list[tuple[str, list[float]]] = [
-        ("faces found", [float(line.faces) for line in lines]),
-        ("agreement with the first", [line.agreement for line in lines]),
-        ("ms a picture", [line.ms for line in lines]),
-    ]
-    height = len(groups) * (len(lines) + 2) * _ROW_PX
-    canvas = np.full((height, _LABEL_PX + _BAR_PX + 100, 3), 255, np.uint8)
-
-    def write(text: str, x: int, y: int) -> None:
-        cv2.putText(canvas, text, (x, y + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-
-    y = 0
-    for title, values in groups:
-        write(title, 8, y)
-        for line, value in zip(lines, values, strict=True):
-            y += _ROW_PX
-            write(line.model[:26], 8, y)
-            length = round(_BAR_PX * value / max(max(values), 1e-9))
-            cv2.rectangle(canvas, (_LABEL_PX, y + 4), (_LABEL_PX + length, y + _ROW_PX - 4), (160, 110, 40), -1)
-            write(f"{value:.4g}", _LABEL_PX + length + 6, y)
-        y += 2 * _ROW_PX
-    return cv2.imencode(".png", canvas)[1].tobytes()
+    return draw_bars(
+        {
+            "faces found": {line.model: float(line.faces) for line in lines},
+            "agreement with the first": {line.model: line.agreement for line in lines},
+            "ms a picture": {line.model: line.ms for line in lines},
+        }
+    )
 
 
 def _iou(box: npt.NDArray[np.float32], boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

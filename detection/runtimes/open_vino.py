@@ -1,13 +1,9 @@
 """OpenVINO on the CPU, in float32, bfloat16 or int8."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-# Importing OpenVINO starts a thread that reports the import to its maker. Without this module it falls back to a stub.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-import openvino  # noqa: E402 - after the line above
+import openvino
 
 from detection.machine import machine_key
 from detection.pictures import Pixels

@@ -26,6 +26,11 @@ class RuntimeKind:
     automatic: bool = True
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it needs no GPU."""
+        return self.opener.endswith("open_cpu")
+
+    @property
     def installed(self) -> bool:
         """Whether its package is there; that does not import it."""
         return importlib.util.find_spec(self.package) is not None

@@ -1,6 +1,6 @@
 """Darknet networks for tests: the published topologies at any width, and random weights for any .cfg.
 
-Topologies: Redmon & Farhadi, "YOLOv3: An Incremental Improvement", 2018; the SPP and tiny variants of the same authors' Darknet.
+Topologies: Redmon & Farhadi, "YOLOv3: An Incremental Improvement", 2018; SPP and tiny as in the same authors' Darknet.
 """
 
 from pathlib import Path
