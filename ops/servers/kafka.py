@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from contracts.errors import CrowdwatchError, UnavailableError
-from messaging.admin import ping_kafka
-from messaging.client import max_record_bytes
 from ops.process import ProcessSpec
 from settings import Settings
 
 _LOG4J_FILE = Path(__file__).parent.parent / "kafka-log4j2.properties"
 _PROBE_TIMEOUT_S = 2.0
+_RECORD_SLACK_BYTES = 1024 * 1024  # more than any topic's own limit adds for key and headers
 
 # A short start counts here, not the last per cent of throughput: docs/adr/0003 has the measurements.
 _JVM_FLAGS = (
@@ -61,6 +60,8 @@ def probe_kafka(settings: Settings) -> None:
     Raises:
         UnavailableError: they do not.
     """
+    from messaging.admin import ping_kafka  # imported while the server starts
+
     host, _, port = settings.kafka_bootstrap_servers.partition(",")[0].rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _PROBE_TIMEOUT_S).close()
@@ -85,7 +86,7 @@ def _format(settings: Settings, folder: Path, run_java: tuple[str, ...], environ
 
 
 def _properties(settings: Settings, log_dir: Path, controller_port: int) -> str:
-    record_bytes = max_record_bytes(settings)
+    record_bytes = settings.max_picture_bytes + _RECORD_SLACK_BYTES
     broker = settings.kafka_bootstrap_servers
     values = {
         "process.roles": "broker,controller",

@@ -10,10 +10,12 @@ from ops.ports import free_ports
 from ops.process import ProcessSpec
 from ops.servers.binaries import find_java, find_mongod, find_redis_server
 from ops.servers.jars import Progress, ensure_jars
+from ops.servers.kafka import kafka_server, probe_kafka
+from ops.servers.mongo import mongo_server, probe_mongo
+from ops.servers.redis import probe_redis, redis_server
 from settings import Settings
 
 SERVER_OF_SETTING = {"kafka_bootstrap_servers": "kafka", "redis_url": "redis", "mongodb_uri": "mongo"}
-_PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,7 @@ def probe_server(server: str, settings: Settings) -> None:
     Raises:
         UnavailableError: it does not.
     """
-    from messaging.tasks import ping_redis
-    from ops.servers.kafka import probe_kafka
-    from storage.client import ping_mongodb
-
-    probes: dict[str, Callable[[Settings], None]] = {
-        "kafka": probe_kafka,
-        "redis": lambda settings: ping_redis(settings, _PROBE_TIMEOUT_S),
-        "mongo": lambda settings: ping_mongodb(settings, _PROBE_TIMEOUT_S),
-    }
-    probes[server](settings)
+    {"kafka": probe_kafka, "redis": probe_redis, "mongo": probe_mongo}[server](settings)
 
 
 def plan_servers(
@@ -69,19 +62,13 @@ def plan_servers(
     settings = settings.model_copy(update=wanted)
 
     def kafka() -> ProcessSpec:
-        from ops.servers.kafka import kafka_server
-
         jars = ensure_jars(settings.cache_dir, on_progress)
         return kafka_server(settings, data_dir / "kafka", find_java().path, jars, controller_port, environment)
 
     def redis() -> ProcessSpec:
-        from ops.servers.redis import redis_server
-
         return redis_server(settings, data_dir / "redis", find_redis_server().path, redis_port, environment)
 
     def mongo() -> ProcessSpec:
-        from ops.servers.mongo import mongo_server
-
         return mongo_server(settings, data_dir / "mongo", find_mongod().path, mongo_port, environment)
 
     makers: dict[str, Callable[[], ProcessSpec]] = {"kafka": kafka, "redis": redis, "mongo": mongo}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ops.process import ProcessSpec
 from settings import Settings
-from storage.client import ping_mongodb
 
 _PROBE_TIMEOUT_S = 2.0
 
@@ -32,6 +31,17 @@ def mongo_server(
             "--setParameter",
             "diagnosticDataCollectionEnabled=false",
         ),
-        probe=partial(ping_mongodb, settings, _PROBE_TIMEOUT_S),
+        probe=partial(probe_mongo, settings),
         environment=environment,
     )
+
+
+def probe_mongo(settings: Settings) -> None:
+    """Ask whether the server answers.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    from storage.client import ping_mongodb  # imported while the server starts
+
+    ping_mongodb(settings, _PROBE_TIMEOUT_S)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from messaging.tasks import ping_redis
 from ops.process import ProcessSpec
 from settings import Settings
 
@@ -27,6 +26,17 @@ def redis_server(
     return ProcessSpec(
         name="redis",
         command=(str(program), *(part for name, value in options.items() for part in (f"--{name}", value))),
-        probe=partial(ping_redis, settings, _PROBE_TIMEOUT_S),
+        probe=partial(probe_redis, settings),
         environment=environment,
     )
+
+
+def probe_redis(settings: Settings) -> None:
+    """Ask whether the server answers.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    from messaging.tasks import ping_redis  # imported while the server starts
+
+    ping_redis(settings, _PROBE_TIMEOUT_S)
