@@ -17,7 +17,7 @@ from settings import Settings
 
 _SOCKET_TIMEOUT_S = 5.0
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0.1}
-"""For those who enqueue: without it a refused connection is tried for six seconds, and holds a web request that long."""
+"""For those who enqueue: without it a refused connection is tried for six seconds, which holds a web request."""
 
 
 def make_celery(settings: Settings) -> Celery:

@@ -28,6 +28,7 @@ from web.services.viewers import Viewers
 
 _PING_S = 2.0
 _TOPICS_S = 5.0
+_MONGODB_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Services:
         """Put the services together; nothing connects before `start`."""
         metrics, stopping, recent = WebMetrics(registry), threading.Event(), RecentResults()
         viewers = Viewers(max(1, settings.web_threads // 2), metrics)
-        mongo = connect(settings)
+        mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
 

@@ -27,7 +27,7 @@ from web.services.recent import RecentResults
 
 log = logging.getLogger(__name__)
 
-_ACKNOWLEDGED_WITHIN_S = 15.0
+_ACKNOWLEDGED_WITHIN_S = 10.0
 _READ_WITHIN_S = 5.0
 _SLICE_S = 1.0
 _WITHOUT_TASKS_S = 2.0

@@ -9,7 +9,7 @@ from messaging.reader import LogReader
 from settings import Settings
 
 _IDLE_LIMIT = 8
-_CONNECT_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 3.0
 
 
 class ReaderPool:

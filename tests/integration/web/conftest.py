@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
+from contracts.errors import UnavailableError
 from contracts.faces import BoundingBox, Face, FacesRecord, ImageSize, ModelInfo, Status
 from contracts.offsets import OffsetRange, SourceOffset
 from contracts.times import from_rfc3339
@@ -39,12 +40,18 @@ class Web:
         assert value is not None, name
         return value
 
-    def wait_ready(self) -> None:
-        """Return when nothing is missing any more."""
+    def wait_for(self, *needs: str) -> None:
+        """Return when these needs are met; asked one by one, as the role keeps its own answer for a second."""
         deadline_s = time.monotonic() + READY_S
-        while any((problems := self.services.readiness.problems()).values()):
-            assert time.monotonic() < deadline_s, problems
-            time.sleep(0.05)
+        for need in needs:
+            while True:
+                try:
+                    self.services.readiness._checks[need]()
+                except UnavailableError:
+                    assert time.monotonic() < deadline_s, self.services.readiness.problems()
+                    time.sleep(0.02)
+                else:
+                    break
 
 
 @pytest.fixture
@@ -59,7 +66,7 @@ def start_web(settings: Settings) -> Iterator[Callable[..., Web]]:
         services.start()
         web = Web(create_app(own, services), services)
         if wait:
-            web.wait_ready()
+            web.wait_for("prepared", "follower")
         return web
 
     yield start

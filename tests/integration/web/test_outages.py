@@ -27,8 +27,7 @@ def _unavailable(answer):
 
 def test_without_redis_pictures_are_taken_and_left_to_the_bridge(closed_address, start_web):
     web = start_web(wait=False, redis_url=f"redis://{closed_address}/0")
-    while web.services.readiness.problems()["follower"]:
-        pass
+    web.wait_for("prepared", "follower")
     answer = web.client().post("/api/frames", data=JPEG)
     assert answer.status_code == 202
     assert web.sample("crowdwatch_web_tasks_left_to_bridge_total") == 1
@@ -57,8 +56,7 @@ def test_without_kafka_requests_say_so_and_no_cursor_moves(closed_address, start
 
 def test_without_mongodb_pictures_and_messages_are_taken(closed_address, start_web):
     web = start_web(wait=False, mongodb_uri=f"mongodb://{closed_address}")
-    while web.services.readiness.problems()["follower"]:
-        pass
+    web.wait_for("follower")
     client = web.client()
     assert client.post("/send", json={"content": "x", "sender": "y"}).status_code == 202
     assert client.post("/api/frames", data=JPEG).status_code == 202
