@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import MethodNotAllowed
 
 from contracts.errors import ContractError
 from settings import Settings
@@ -41,6 +42,8 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
 
     @routes.get("/receive")
     def receive() -> Response:
+        if request.method == "HEAD":  # which Flask adds: what it moves past would be lost
+            raise MethodNotAllowed(["GET"])
         client = name_client(request.args, request.cookies)
         topics = parameters.names_of(request.args, "topics", services.messages.topics)
         limit = parameters.whole_number(request.args, "limit", default=_DEFAULT_LIMIT, maximum=_MAX_LIMIT)

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from contracts.errors import UnavailableError
 from contracts.faces import FacesRecord
 from contracts.times import to_rfc3339
 from settings import Settings
@@ -17,7 +18,12 @@ _TREND = timedelta(minutes=10)
 _BUCKET_S = 10
 _KEPT_S = 0.9
 _TREND_KEPT_S = 4.0
+_TREND_TAIL = timedelta(seconds=30)
+_TREND_WHOLE_EVERY_S = 60.0
 _RECENT = timedelta(seconds=15)
+
+Trends = Mapping[str, Sequence[TrendPoint]]
+"""The points of each camera, oldest first."""
 
 
 class OverviewPage:
@@ -35,10 +41,11 @@ class OverviewPage:
         self._results = results
         self._now = now
         self._lock = threading.Lock()
-        self._data: dict[str, Any] = {}
+        self._data: dict[str, Any] | UnavailableError = {}
         self._data_s = -_KEPT_S
-        self._trends: dict[str, list[TrendPoint]] = {}
+        self._trends: Trends = {}
         self._trends_s = -_TREND_KEPT_S
+        self._trends_whole_s = -_TREND_WHOLE_EVERY_S
 
     def data(self) -> dict[str, Any]:
         """Return the page's data as JSON types.
@@ -48,15 +55,19 @@ class OverviewPage:
         """
         with self._lock:
             if time.monotonic() - self._data_s >= _KEPT_S:
-                self._data = self._read()
+                try:
+                    self._data = self._read()
+                except UnavailableError as error:  # kept too: those who queue up here do not wait one after another
+                    self._data = error
                 self._data_s = time.monotonic()
+            if isinstance(self._data, UnavailableError):
+                raise UnavailableError(str(self._data)) from self._data
             return self._data
 
     def _read(self) -> dict[str, Any]:
         now = self._now()
         if time.monotonic() - self._trends_s >= _TREND_KEPT_S:
-            self._trends = dict(self._overview.trends(now - _TREND, _BUCKET_S))
-            self._trends_s = time.monotonic()
+            self._read_trends(now)
         cameras = [self._camera(record, now) for record in self._overview.newest_of_each_camera(CAMERAS_AT_MOST)]
         live = [camera for camera in cameras if camera["state"] == "live"]
         return {
@@ -71,6 +82,16 @@ class OverviewPage:
             "cameras": cameras,
         }
 
+    def _read_trends(self, now: datetime) -> None:
+        """Read the last moments anew, and now and then the whole time, for results that came late."""
+        start, cut = (bucket_start(now - back, _BUCKET_S) for back in (_TREND, _TREND_TAIL))
+        if time.monotonic() - self._trends_whole_s >= _TREND_WHOLE_EVERY_S:
+            self._trends = self._overview.trends(start, _BUCKET_S)
+            self._trends_whole_s = time.monotonic()
+        else:
+            self._trends = merge_trends(self._trends, self._overview.trends(cut, _BUCKET_S), start, cut)
+        self._trends_s = time.monotonic()
+
     def _camera(self, record: FacesRecord, now: datetime) -> dict[str, Any]:
         return {
             "camera_id": record.camera_id,
@@ -82,6 +103,21 @@ class OverviewPage:
                 for point in self._trends.get(record.camera_id, [])
             ],
         }
+
+
+def bucket_start(at: datetime, bucket_s: int) -> datetime:
+    """Return when the bucket began that `at` lies in."""
+    return datetime.fromtimestamp(at.timestamp() // bucket_s * bucket_s, timezone.utc)
+
+
+def merge_trends(old: Trends, fresh: Trends, start: datetime, cut: datetime) -> Trends:
+    """Return the points of `old` from `start` until `cut`, and those of `fresh`, which begins at `cut`."""
+    cameras = {**old, **fresh}
+    merged = {
+        camera_id: [*(point for point in old.get(camera_id, ()) if start <= point.at < cut), *fresh.get(camera_id, ())]
+        for camera_id in cameras
+    }
+    return {camera_id: points for camera_id, points in merged.items() if points}
 
 
 def state_of(newest: FacesRecord, now: datetime) -> str:

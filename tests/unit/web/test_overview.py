@@ -3,7 +3,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from web.services.overview import state_of
+from storage.overview import TrendPoint
+from web.services.overview import bucket_start, merge_trends, state_of
 
 NOW = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
 
@@ -15,3 +16,22 @@ NOW = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
 def test_the_state_of_a_camera(make_record, captured_s, detected_s, state):
     captured_at, detected_at = (NOW + timedelta(seconds=seconds) for seconds in (captured_s, detected_s))
     assert state_of(replace(make_record(captured_at=captured_at), detected_at=detected_at), NOW) == state
+
+
+def _points(*seconds, faces=1):
+    return [TrendPoint(NOW + timedelta(seconds=second), faces, faces) for second in seconds]
+
+
+def test_the_last_moments_of_a_trend_are_replaced():
+    old = {"gate-1": _points(0, 10, 20, 30), "gate-2": _points(30), "gate-3": _points(10), "gate-4": _points(0)}
+    fresh = {"gate-1": _points(30, 40, faces=2), "gate-5": _points(40)}
+    merged = merge_trends(old, fresh, NOW + timedelta(seconds=10), NOW + timedelta(seconds=30))
+    assert merged == {
+        "gate-1": [*_points(10, 20), *_points(30, 40, faces=2)],
+        "gate-3": _points(10),
+        "gate-5": _points(40),
+    }
+
+
+def test_buckets_begin_at_whole_multiples():
+    assert bucket_start(NOW + timedelta(seconds=19.9), 10) == NOW + timedelta(seconds=10)

@@ -54,8 +54,11 @@ def test_addresses_of_nothing(app, path):
     _refused(app.test_client().get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "/send"), ("POST", "/receive"), ("PUT", "/api/frames")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/send"), ("HEAD", "/receive"), ("POST", "/receive"), ("PUT", "/api/frames")]
+)
 def test_wrong_methods(app, method, path):
     answer = app.test_client().open(path, method=method)
-    _refused(answer, 405, "method_not_allowed")
+    assert answer.status_code == 405
+    assert answer.json["error"]["code"] == "method_not_allowed" if method != "HEAD" else not answer.data
     assert answer.headers["Allow"]
