@@ -18,7 +18,7 @@ _LOG4J_FILE = Path(__file__).parent.parent / "kafka-log4j2.properties"
 _PROBE_TIMEOUT_S = 2.0
 _RECORD_SLACK_BYTES = 1024 * 1024  # more than any topic's own limit adds for key and headers
 
-# A short start counts here, not the last per cent of throughput: docs/adr/0003 has the measurements.
+# A short start counts here, not the last per cent of throughput: docs/adr/0005 has the measurements.
 _JVM_FLAGS = (
     "-Xms128m",
     "-Xmx512m",
