@@ -1,5 +1,8 @@
 """Celery, seen from those who enqueue: the application's configuration, and tasks sent by name."""
 
+import base64
+import json
+import logging
 from typing import Any
 
 import redis
@@ -14,6 +17,8 @@ from contracts.tasks import (
     DetectRange,
 )
 from settings import Settings
+
+log = logging.getLogger(__name__)
 
 _SOCKET_TIMEOUT_S = 5.0
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0.1}
@@ -94,6 +99,18 @@ class TaskQueue:
             raise UnavailableError(f"Redis does not answer: {error}") from error
         return int(waiting)
 
+    def waiting(self, queue: str) -> list[DetectRange]:
+        """Return the tasks that wait in `queue`, the next one first. What is no detection task is left out.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        try:
+            messages: Any = self._redis.lrange(queue, 0, -1)
+        except (redis.RedisError, OSError) as error:
+            raise UnavailableError(f"Redis does not answer: {error}") from error
+        return [task for message in reversed(messages) if (task := _decode(message)) is not None]
+
     def close(self) -> None:
         """Disconnect."""
         self._celery.close()
@@ -113,6 +130,19 @@ def ping_redis(settings: Settings, timeout_s: float = 5.0) -> None:
         raise UnavailableError(f"Redis does not answer: {error}") from error
     finally:
         client.close()
+
+
+def _decode(message: bytes) -> DetectRange | None:
+    """Read a task from the envelope in which kombu keeps it in Redis."""
+    try:
+        envelope = json.loads(message)
+        if envelope["headers"]["task"] != TASK_DETECT_RANGE:
+            return None
+        _args, kwargs, _embed = json.loads(base64.b64decode(envelope["body"]))
+        return DetectRange(**kwargs)
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("a message in the queue is no task: %s", error)
+        return None
 
 
 def _redis(url: str, timeout_s: float) -> "redis.Redis":

@@ -5,22 +5,25 @@ import multiprocessing
 import os
 import socket
 import threading
+import time
 from datetime import datetime, timezone
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import setup_logging, task_received, worker_process_init, worker_process_shutdown, worker_ready
+from celery.worker.state import active_requests
 
 from contracts.tasks import QUEUE_DETECT, QUEUE_INGEST, QUEUE_INTERACTIVE, TASK_DETECT_RANGE, DetectRange
 from detection import load_detector
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
 from messaging.reader import LogReader
-from messaging.tasks import make_celery, ping_redis
+from messaging.tasks import TaskQueue, make_celery, ping_redis
 from settings import Settings
 from workers.detect_range import FrameAnalyser, RangeProcessor
 from workers.isolation import Isolator
 from workers.outcomes import OutcomePublisher
+from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +90,12 @@ class Worker:
         self._process = WorkerProcess(settings)
         self._warm = multiprocessing.Value("i", 0)
         self._consuming = threading.Event()
+        self._tasks = TaskQueue(settings)
+        self._watchdog = Watchdog(
+            lambda: sum(self._tasks.length(queue) for queue in CPU_QUEUES),
+            lambda: len(active_requests),
+            time.monotonic,
+        )
 
     def start(self) -> None:
         """See that the servers answer, and make the topics.
@@ -104,6 +113,7 @@ class Worker:
         worker_process_init.connect(self._on_process_init, weak=False)
         worker_process_shutdown.connect(self._on_process_shutdown, weak=False)
         worker_ready.connect(self._on_ready, weak=False)
+        task_received.connect(self._on_task_received, weak=False)
         worker = app.Worker(
             hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
             queues=",".join(CPU_QUEUES),
@@ -118,7 +128,9 @@ class Worker:
         stop.set()
 
     def close(self) -> None:
-        """Nothing is held here: the processes of the pool hold the connections."""
+        """Stop watching; the processes of the pool hold the other connections, and close them."""
+        self._watchdog.close()
+        self._tasks.close()
 
     def ready(self) -> dict[str, bool]:
         """Whether tasks are taken, and a process is warm."""
@@ -133,6 +145,10 @@ class Worker:
 
     def _on_ready(self, **_: Any) -> None:
         self._consuming.set()
+        self._watchdog.start()
+
+    def _on_task_received(self, **_: Any) -> None:
+        self._watchdog.took_a_task()
 
 
 def _keep_logging(**_: Any) -> None:

@@ -50,6 +50,10 @@ class IntervalSet:
         del self._starts[0], self._marks[0]
         return self._stops.pop(0)
 
+    def last_stop(self) -> int | None:
+        """One past the highest offset in the set, None when it is empty."""
+        return self._stops[-1] if self._stops else None
+
     def smallest_mark(self) -> int | None:
         """The smallest mark in the set, None when it is empty."""
         return min(self._marks, default=None)

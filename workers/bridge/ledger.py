@@ -4,6 +4,7 @@ Pure: no I/O, and the clock is passed in (seconds that only rise).
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 from contracts.offsets import OffsetRange
 from contracts.tasks import ISOLATED_FROM_ATTEMPT, DetectRange
@@ -61,6 +62,11 @@ class PartitionLedger:
         """Offsets of the log from the watermark to its end."""
         return max(0, self.log_end - self.watermark)
 
+    @property
+    def coming_again(self) -> tuple[DetectRange, ...]:
+        """Tasks that were lost or withdrawn and wait to be planned again."""
+        return tuple(self._again)
+
     def observe_end(self, log_end: int, now: float) -> None:
         """Learn that the log now ends before `log_end`."""
         if log_end > self.log_end:
@@ -108,6 +114,28 @@ class PartitionLedger:
     def withdraw(self, task: DetectRange) -> None:
         """Take back a task that `plan` gave but that could not be enqueued: it comes again, with the same attempt."""
         self._again.appendleft(task)
+
+    def adopt(self, waiting: Sequence[DetectRange]) -> list[DetectRange]:
+        """Take over what another bridge has planned; return it as tasks in flight, in the order of their enqueueing.
+
+        Args:
+            waiting: this partition's tasks in the queue. What lies below the highest of their offsets, or below a
+                settled one, and is neither, is taken to be in a worker's hands.
+        """
+        queued = [task for task in waiting if self._unsettled(task.start, task.stop)]
+        high = max([self._settled.last_stop() or 0, *(task.stop for task in queued)])
+        high = min(high, self.log_end)
+        covered = IntervalSet()
+        for task in queued:
+            covered.add(task.start, task.stop, 0)
+        in_hands = [
+            DetectRange(self.topic, self.partition, start, min(start + self._batch_size, free.stop))
+            for hole in self._unsettled(self.watermark, high)
+            for free in covered.missing(hole.start, hole.stop)
+            for start in range(free.start, free.stop, self._batch_size)
+        ]
+        self.planned_to = max(self.planned_to, high)
+        return in_hands + queued
 
     def lose(self, task: DetectRange) -> None:
         """Learn that a task is lost: what is unsettled of it is planned again, the second time in single frames."""

@@ -167,8 +167,7 @@ class Bridge:
             said = [_faces_offset(committed[topic, place[1]], first) for topic in self._sources]
             start = min(max(min(said), first), end)
             self._consumer.seek(place, start)
-            if start < end:
-                self._catch_up_to[place[1]] = end
+            self._catch_up_to[place[1]] = end
         self._new.clear()
         log.info("owning partitions %s", ", ".join(map(str, sorted({number for _, number in self._ledgers}))))
 
@@ -211,6 +210,22 @@ class Bridge:
         for number, end in list(self._catch_up_to.items()):
             if self._consumer.position((self._settings.topic_faces, number)) >= end:
                 del self._catch_up_to[number]
+                self._adopt(number)
+
+    def _adopt(self, number: int) -> None:
+        """Count what the last bridge of this partition has enqueued as in flight, so that it is not detected twice."""
+        for place, ledger in self._ledgers.items():
+            if place[1] != number:
+                continue
+            queue = self._queue_of[place[0]]
+            try:
+                waiting = [task for task in self._tasks.waiting(queue) if (task.topic, task.partition) == place]
+            except UnavailableError as error:
+                log.warning("%s", error)
+                return
+            now = self._clock()
+            for task in ledger.adopt(waiting):
+                self._detectors[queue].enqueued(task, now)
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""

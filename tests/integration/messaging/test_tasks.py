@@ -19,6 +19,11 @@ def test_a_task_is_small_and_names_a_place_in_the_log(settings):
         headers = json.loads(message)["headers"]
         assert headers["task"] == TASK_DETECT_RANGE
         assert len(message) < 1500
+        with redis.Redis.from_url(settings.redis_url) as client:
+            client.lpush(QUEUE_DETECT, "rubbish")
+        last = DetectRange("frames", 3, 116, 117, attempt=3)
+        queue.enqueue(last)
+        assert queue.waiting(QUEUE_DETECT) == [task, last], "in the order in which they will be taken"
         with pytest.raises(ValueError, match="expected one of the queues"):
             queue.enqueue(task, "elsewhere")
     finally:

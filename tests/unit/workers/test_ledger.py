@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.offsets import OffsetRange
-from contracts.tasks import ISOLATED_FROM_ATTEMPT
+from contracts.tasks import ISOLATED_FROM_ATTEMPT, DetectRange
 from workers.bridge.ledger import PartitionLedger
 
 BATCH, WINDOW = 8, 32
@@ -88,6 +88,17 @@ def test_an_upload_is_adopted_only_after_its_own_task_had_its_time():
     assert (task.start, task.stop) == (0, 1)
 
 
+def test_a_new_bridge_takes_over_what_waits_in_the_queue_and_what_workers_hold():
+    ledger = _ledger()
+    ledger.observe_end(60, 0.0)
+    ledger.settle(OffsetRange(0, 4), mark=7)
+    ledger.settle(OffsetRange(12, 16), mark=8)
+    waiting = [DetectRange("frames", 0, 16, 24, 2), DetectRange("frames", 0, 0, 4)]
+    adopted = ledger.adopt(waiting)
+    assert [(task.start, task.stop, task.attempt) for task in adopted] == [(4, 12, 1), (16, 24, 2)]
+    assert ledger.plan(0.0).start == 24, "the rest is planned as ever"
+
+
 def test_nobody_settles_what_was_not_written():
     ledger = _ledger()
     ledger.observe_end(5, 0.0)
@@ -152,13 +163,18 @@ class _AnyHistory(RuleBasedStateMachine):
     def the_bridge_commits(self):
         self.committed = (self.ledger.watermark, self.ledger.resume_from(self.read))
 
-    @rule()
-    def the_bridge_is_killed(self):
+    @rule(data=st.data())
+    def the_bridge_is_killed(self, data):
+        """Some of its tasks still wait in the queue; of the others nobody knows."""
+        waiting = [task for task in self.flying if data.draw(st.booleans())]
         watermark, self.read = self.committed
         self.ledger = _ledger(watermark)
         self.ledger.observe_end(self.end, self.now)
         self.flying = []
         self.the_bridge_reads()
+        self.flying = self.ledger.adopt(waiting)
+        for task in self.flying:
+            assert set(range(task.start, task.stop)) - self.settled
 
     @invariant()
     def nothing_unsettled_lies_below_the_watermark(self):
@@ -167,6 +183,14 @@ class _AnyHistory(RuleBasedStateMachine):
     @invariant()
     def the_window_holds(self):
         assert self.ledger.in_flight <= WINDOW
+
+    @invariant()
+    def what_is_planned_and_unsettled_is_with_somebody(self):
+        """It flies, or comes again: nothing is forgotten between the two."""
+        known = {offset for task in self.flying for offset in range(task.start, task.stop)}
+        known |= {offset for task in self.ledger.coming_again for offset in range(task.start, task.stop)}
+        seen = {offset for start, stop in self.faces[: self.read] for offset in range(start, stop)}
+        assert set(range(self.ledger.watermark, self.ledger.planned_to)) - seen <= known
 
     @invariant()
     def every_planned_offset_is_in_flight_or_settled_or_comes_again(self):
