@@ -59,6 +59,10 @@ export class CameraCard {
     this.refresh();
   }
 
+  get isQuiet() {
+    return this.state.dataset.state === "quiet";
+  }
+
   setState(state) {
     this.state.dataset.state = state;
     setText(this.state, STATES[state]);

@@ -35,17 +35,22 @@ function showOverview(overview) {
     card.root.remove();
     cards.delete(camera_id);
   }
+  putInOrder();
 }
 
 function cardOf(camera_id) {
-  if (!cards.has(camera_id)) {
-    const card = new CameraCard(camera_id);
-    cards.set(camera_id, card);
-    const after = [...cards.keys()].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
-    const next = cards.get(after[after.indexOf(camera_id) + 1]);
-    byId("cards").insertBefore(card.root, next?.root ?? null);
-  }
+  if (!cards.has(camera_id)) cards.set(camera_id, new CameraCard(camera_id));
   return cards.get(camera_id);
+}
+
+/** Cameras that are at work first, then the quiet ones; each by name. Cards move only when they must. */
+function putInOrder() {
+  const byName = ([a], [b]) => a.localeCompare(b, undefined, { numeric: true });
+  const byWork = ([, a], [, b]) => Number(a.isQuiet) - Number(b.isQuiet);
+  const wanted = [...cards].sort((a, b) => byWork(a, b) || byName(a, b)).map(([, card]) => card.root);
+  wanted.forEach((root, place) => {
+    if (byId("cards").children[place] !== root) byId("cards").insertBefore(root, byId("cards").children[place] ?? null);
+  });
 }
 
 async function poll() {
