@@ -40,10 +40,13 @@ def up_detached(data_dir: Path, port: int | None, *, sample: bool) -> None:
         )
     deadline = time.monotonic() + _READY_TIMEOUT_S
     with log.open() as lines:
+        shown = ""
         while True:
-            click.echo(lines.read(), nl=False)
+            new = lines.read()
+            click.echo(new, nl=False)
+            shown += new
             state = _state_under(folder, process.pid)
-            if state is not None and is_ready(state):
+            if state is not None and is_ready(state) and state.web_url in shown:
                 break
             if process.poll() is not None:
                 click.echo(lines.read(), nl=False)
@@ -55,7 +58,6 @@ def up_detached(data_dir: Path, port: int | None, *, sample: bool) -> None:
                 failed = ", ".join(_failed(state)) if state else "it"
                 raise CrowdwatchError(f"{failed} did not become ready; the logs are in {folder.logs}")
             time.sleep(0.1)
-        click.echo(lines.read(), nl=False)
     click.echo(f"running in the background; stop it with `crowdwatch down --data-dir {folder.path}`")
 
 
