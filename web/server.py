@@ -16,7 +16,7 @@ from web.services import Services
 
 log = logging.getLogger(__name__)
 
-_STOP_WITHIN_S = 5
+_STOP_WITHIN_S = 4
 _KEEP_ALIVE_S = 5
 _HUNG_AFTER_S = 60
 

@@ -27,7 +27,7 @@ from web.services.recent import RecentResults
 from web.services.viewers import Viewers
 
 _PING_S = 2.0
-_TOPICS_S = 5.0
+_TOPICS_S = 3.0
 _MONGODB_S = 3.0
 
 
