@@ -143,9 +143,3 @@ def detector(settings: Settings, producer: Producer) -> Iterator[Detector]:
     detector = Detector(settings, producer)
     yield detector
     detector.close()
-
-
-def source_of(answer: dict[str, str]) -> SourceOffset:
-    """The place that an answer of `POST /api/frames` names."""
-    topic, partition, offset = answer["id"].split("/")
-    return SourceOffset(topic, int(partition), int(offset))
