@@ -29,16 +29,20 @@ def _list() -> None:
 
     from detection.manifest import read_models
 
-    table = Table("name", "kind", "licence", "AP", "files", "what", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "kind", "AP", "files"):
+        table.add_column(column, no_wrap=True)
+    for column in ("licence", "what"):
+        table.add_column(column, overflow="fold")
     for entry in read_models(_settings().cache_dir).values():
         absent = [role for role, file in entry.files.items() if not file.path.is_file()]
         accuracy = entry.average_precision.get("float32")
         table.add_row(
             entry.name,
             entry.kind,
-            entry.licence,
             "" if accuracy is None else f"{accuracy:.3f}",
             f"{' and '.join(absent)} absent" if absent else "there",
+            entry.licence,
             entry.description,
         )
     Console().print(table)

@@ -97,7 +97,7 @@ def random_weights(cfg: str, seed: int = 0, version: tuple[int, int, int] = (0, 
         if not isinstance(layer, Convolution):
             continue
         follower = network.layers[index + 1] if index + 1 < len(network.layers) else None
-        gain = 0.2 if isinstance(follower, Shortcut) else 0.1 if isinstance(follower, Yolo) else 1.5
+        gain = 0.2 if isinstance(follower, Shortcut) else 0.02 if isinstance(follower, Yolo) else 1.5
         filters, channels, rows, columns = layer.weight_shape
         parts.append(random.normal(0, 0.1, filters))
         if layer.batch_normalize:

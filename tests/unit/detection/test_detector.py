@@ -89,18 +89,18 @@ def test_thresholds_out_of_range(detector: Detector, confidence: float, nms: flo
 
 
 def test_tiles_find_what_is_too_small_for_the_whole(detector: Detector) -> None:
-    scene = np.full((2400, 3000, 3), 90, np.uint8)
-    small = cv2.resize(PORTRAIT, (140, 140), interpolation=cv2.INTER_AREA)
-    places = [(60, 40), (1500, 1200), (2700, 2200)]
+    scene = np.full((900, 1500, 3), 90, np.uint8)
+    small = cv2.resize(PORTRAIT, (110, 110), interpolation=cv2.INTER_AREA)
+    places = [(60, 40), (700, 420), (1380, 780)]
     for x, y in places:
-        scene[y : y + 140, x : x + 140] = small
+        scene[y : y + 110, x : x + 110] = small
 
     (whole,) = detector.detect([scene])
     (tiled,) = detect_tiled(detector, [scene])
 
     assert len(whole) < len(tiled) == len(places)
     for x, y in places:
-        face = np.array(FACE) * 140 / 512 + [x, y, x, y]
+        face = np.array(FACE) * 110 / 512 + [x, y, x, y]
         assert max(overlap(box, face) for box in tiled.boxes_xyxy) > 0.5
 
 
@@ -133,7 +133,7 @@ def test_errors_name_what_is_known(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="opencv offers float32, not int8"):
         load_detector("yolov3-face-lite", runtime="opencv:int8", cache_dir=cache)
     net = files.write_model(tmp_path, files.small())
-    with pytest.raises(ConfigurationError, match="int8 needs net.calibration.json beside the weights"):
+    with pytest.raises(ConfigurationError, match=r"int8 needs net\.calibration\.json beside the weights"):
         load_detector(str(net), runtime="openvino:int8", cache_dir=cache)
 
 
@@ -171,9 +171,10 @@ def test_the_two_functions_of_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_importing_starts_no_thread_and_loads_no_runtime() -> None:
     program = (
-        "import os, sys, detection; print(len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self/task') else 1,"
+        "import psutil, sys, numpy, cv2; before = psutil.Process().num_threads();"  # BLAS has its own
+        "import detection; print(psutil.Process().num_threads() - before,"
         "[name for name in ('onnx', 'onnxruntime', 'openvino', 'torch') if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert out.stdout.strip() == "1 []"
+    assert out.stdout.strip() == "0 []"

@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from detection.darknet.cfg import read_network
-from detection.darknet.layers import Yolo
 from detection.loading import read_darknet
 from detection.manifest import describe_cfg
 from detection.runtimes.registry import RUNTIMES
 from tests.unit.detection import darknet_files as files
+from tests.unit.detection.reference import opencv_outputs
 
 MISH = files.small().replace("activation=leaky", "activation=mish", 3).replace("activation=leaky", "activation=relu", 1)
 GROUPS = "\n".join(
@@ -24,25 +22,6 @@ GROUPS = "\n".join(
     ]
 )
 SCALED = files.small().replace("thresh=0\n", "thresh=0\nscale_x_y=1.05\n")
-
-
-def reference(cfg: Path, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """OpenCV's boxes (n, 4, boxes) and scores (n, classes, boxes), in the order of ours."""
-    net = cv2.dnn.readNetFromDarknet(str(cfg), str(cfg.with_suffix(".weights")))
-    network = read_network(cfg.read_bytes(), cfg.name)
-    yolos = [layer for layer in network.layers if isinstance(layer, Yolo)]
-    names = [f"yolo_{index}" for index, layer in enumerate(network.layers) if isinstance(layer, Yolo)]
-    boxes, scores = [], []
-    for picture in pictures:
-        net.setInput((picture[None, ::-1] / 255).astype(np.float32))
-        rows = []
-        for layer, out in zip(yolos, net.forward(names), strict=True):
-            anchors = len(layer.anchors)
-            rows.append(out.reshape(-1, anchors, 5 + layer.classes).transpose(1, 0, 2).reshape(-1, 5 + layer.classes))
-        found = np.concatenate(rows)
-        boxes.append(found[:, :4].T)
-        scores.append(found[:, 5:].T)
-    return np.stack(boxes), np.stack(scores)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +47,7 @@ def test_graph_gives_what_opencv_gives(cfg: str, runtime: str, tmp_path: Path) -
 
     boxes, scores = RUNTIMES[runtime].open(model, "float32", 1).run(pictures)
 
-    expected_boxes, expected_scores = reference(file, pictures)
+    expected_boxes, expected_scores = opencv_outputs(file, pictures)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
 
@@ -83,7 +62,7 @@ def test_head_that_a_route_uses_is_decoded_with_a_transposition(tmp_path: Path) 
 
     boxes, scores = RUNTIMES["onnxruntime"].open(model, "float32", 1).run(pictures)
 
-    expected_boxes, expected_scores = reference(file, pictures)
+    expected_boxes, expected_scores = opencv_outputs(file, pictures)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
 
@@ -96,6 +75,6 @@ def test_network_that_does_not_start_with_a_convolution(tmp_path: Path) -> None:
 
     boxes, scores = RUNTIMES["onnxruntime"].open(model, "float32", 1).run(pictures)
 
-    expected_boxes, expected_scores = reference(file, pictures)
+    expected_boxes, expected_scores = opencv_outputs(file, pictures)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)

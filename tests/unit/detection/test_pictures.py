@@ -85,7 +85,7 @@ ALPHA = np.dstack([gradient(), np.full((60, 90), 128, np.uint8)])
         (encode(".webp", ALPHA, cv2.IMWRITE_WEBP_QUALITY, 101), gradient(), 0),
         (encode(".bmp", ALPHA), gradient(), 0),
     ],
-    ids="jpeg progressive png webp lossless bmp grey-jpeg grey-png grey-bmp png16 grey16 alpha webp-alpha bmp32".split(),
+    ids="jpeg progressive png webp lossless bmp grey-jpeg grey-png grey-bmp png16 grey16 rgba webp-alpha bmp32".split(),
 )
 def test_decodes(data: bytes, expected: np.ndarray, tolerance: float) -> None:
     assert_close(decode_picture(data, max_pixels=LIMIT), expected, tolerance)
