@@ -34,7 +34,8 @@ def test_raw_outputs_match_within_a_thousandth(name: str, tmp_path: Path) -> Non
 
     for runtime in ("onnxruntime", "openvino"):
         boxes, scores = RUNTIMES[runtime].open(model, "float32", 2).run(pictures)
-        assert np.abs(boxes - expected_boxes).max() < 1e-3, runtime
+        # Random weights also give boxes many times as large as the picture: there a thousandth of the box.
+        assert (np.abs(boxes - expected_boxes) / np.maximum(expected_boxes, 1)).max() < 1e-3, runtime
         assert np.abs(scores - expected_scores).max() < 1e-3, runtime
     for graph in (tmp_path / "graphs").iterdir():
         graph.unlink()

@@ -34,7 +34,10 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers["Range"]
         self.server.asked.append(asked)
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        self.send_response(404 if self.path != "/model" else 206 if asked else 200)
+        if self.path != "/model":
+            self.send_error(404)
+            return
+        self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
         self.wfile.write(CONTENT[start:][: self.server.cut])
