@@ -19,7 +19,7 @@ help:  ## list the targets
 
 $(STAMP): requirements-dev.txt pyproject.toml | $(if $(findstring .tools,$(UV)),.tools/bin/uv)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	$(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.txt
+	$(UV) pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

@@ -26,7 +26,7 @@ _PROBE_MISSED_S = 0.5
 _MISSED_PROBES = 2
 _QUICK_DEATH_S = 20.0
 _QUICK_DEATHS = 3
-_BACKOFF_S = (0.2, 1.0, 3.0, 10.0, 30.0)
+BACKOFF_S = (0.2, 1.0, 3.0, 10.0, 30.0)
 _STOP_S = 12.0
 
 
@@ -74,7 +74,12 @@ class Supervisor:
     """
 
     def __init__(
-        self, stages: Sequence[Sequence[ProcessSpec]], log_dir: Path, on_change: OnChange, lock_fd: int | None = None
+        self,
+        stages: Sequence[Sequence[ProcessSpec]],
+        log_dir: Path,
+        on_change: OnChange,
+        lock_fd: int | None = None,
+        backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         """Prepare to run the stages.
 
@@ -83,9 +88,11 @@ class Supervisor:
             log_dir: where each process has its log, under its name.
             on_change: called whenever something happened to a process.
             lock_fd: an open file that is to stay open until the last process is gone, whatever ends the supervisor.
+            backoff_s: how long a process that dies soon after its start waits for the next one, death by death.
         """
         self.stages = [[Supervised(spec, ProcessLog(log_dir, spec.name)) for spec in stage] for stage in stages]
         self._on_change = on_change
+        self._backoff_s = backoff_s
         self._lock_fds = () if lock_fd is None else (lock_fd,)
         self._mark = uuid.uuid4().hex
         self._guard: subprocess.Popen[bytes] | None = None
@@ -213,7 +220,7 @@ class Supervisor:
         self._bury(one, one.process)
         one.deaths += 1
         one.quick_deaths = one.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 1
-        one.start_due = now + _BACKOFF_S[min(one.quick_deaths, len(_BACKOFF_S)) - 1]
+        one.start_due = now + self._backoff_s[min(one.quick_deaths, len(self._backoff_s)) - 1]
         one.state = State.FAILED if one.quick_deaths >= _QUICK_DEATHS else State.STARTING
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._on_change(one, f"{reason} after {lived_s:.0f} s; starts again in {one.start_due - now:.1f} s")

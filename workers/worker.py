@@ -38,6 +38,7 @@ class WorkerProcess:
         self._processor: RangeProcessor | None = None
         self._reader: LogReader | None = None
         self._producer: Producer | None = None
+        self._isolator: Isolator | None = None
 
     def start(self) -> None:
         """Connect to Kafka and load the model, so that the first task finds all of it warm."""
@@ -51,8 +52,8 @@ class WorkerProcess:
         )
         analyser = FrameAnalyser(settings, detector, _utc_now)
         publisher = OutcomePublisher(self._producer, settings.topic_faces, settings.topic_dead)
-        isolator = Isolator(settings, analyser.model)
-        self._processor = RangeProcessor(self._reader, analyser, publisher, isolator.run, _utc_now)
+        self._isolator = Isolator(settings, analyser.model)
+        self._processor = RangeProcessor(self._reader, analyser, publisher, self._isolator.run, _utc_now)
 
     def processor(self) -> RangeProcessor:
         """Return what runs tasks, started when it was not (a process whose start failed tries again here)."""
@@ -64,6 +65,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Disconnect."""
+        if self._isolator is not None:
+            self._isolator.close()
         if self._producer is not None:
             self._producer.close()
         if self._reader is not None:

@@ -1,10 +1,14 @@
 """A frame in a process of its own: whatever becomes of that process, there is a result."""
 
+import os
 import sys
+import time
 from datetime import datetime, timezone
 
+import psutil
 import pytest
 
+from contracts.errors import UnavailableError
 from contracts.faces import ModelInfo, Status
 from contracts.frames import Frame
 from contracts.offsets import SourceOffset
@@ -13,43 +17,93 @@ from workers.isolation import Isolator
 
 AT = datetime(2026, 11, 23, tzinfo=timezone.utc)
 MODEL = ModelInfo("m", "1", 0.5)
-GOOD = (
-    "import sys, datetime as dt; from contracts.faces import FacesRecord, ImageSize, SourceOffset, Status;"
-    "at = dt.datetime.now(dt.timezone.utc);"
-    "size = len(sys.stdin.buffer.read());"
-    "record = FacesRecord(SourceOffset('x', 0, 0), 'x', 0, at, at, Status.OK, image=ImageSize(size, 1));"
-    "sys.stdout.buffer.write(record.encode())"
-)
+CHILD = """
+import datetime, os, struct, sys, time
+from contracts.faces import FacesRecord, ImageSize, SourceOffset, Status
+
+def say(message):
+    sys.stdout.buffer.write(struct.pack(">Q", len(message)) + message)
+    sys.stdout.buffer.flush()
+
+at, served = datetime.datetime.now(datetime.timezone.utc), 0
+say(b"")
+while head := sys.stdin.buffer.read(8):
+    picture = sys.stdin.buffer.read(struct.unpack(">Q", head)[0])
+    served += 1
+    if picture == b"crash": os.kill(os.getpid(), 11)
+    if picture == b"leave": os._exit(3)
+    if picture == b"raise": raise MemoryError("no more")
+    if picture == b"sleep": time.sleep(60)
+    if picture == b"second" and served > 1: os._exit(4)
+    if picture == b"rubbish": say(b"rubbish")
+    elif picture == b"empty": say(b"{}")
+    else:
+        image = ImageSize(len(picture), served)
+        say(FacesRecord(SourceOffset("x", 0, 0), "x", 0, at, at, Status.OK, image=image).encode())
+"""
 
 
-def _run(code, **changes):
-    isolator = Isolator(Settings(isolation_timeout_s=2.0), MODEL, (sys.executable, "-c", code))
-    frame = Frame(SourceOffset("frames", 1, 2), "gate", 3, AT, b"picture", **changes)
-    return isolator.run(frame)
+@pytest.fixture
+def isolator():
+    isolator = Isolator(Settings(isolation_timeout_s=1.0), MODEL, (sys.executable, "-c", CHILD))
+    yield isolator
+    isolator.close()
+    assert not psutil.Process(os.getpid()).children(recursive=True)
 
 
-def test_a_child_that_lives_gives_the_result_and_the_frame_keeps_its_identity():
-    result = _run(GOOD)
-    assert (result.status, result.image.width, result.model) == (Status.OK, len(b"picture"), None)
-    assert (str(result.source), result.camera_id, result.frame_id) == ("frames/1/2", "gate", 3)
+def _frame(picture, **changes):
+    return Frame(SourceOffset("frames", 1, 2), "gate", 3, AT, picture, **changes)
+
+
+def test_a_child_serves_frame_after_frame_and_each_keeps_its_identity(isolator):
+    big = bytes(3_000_000)
+    results = [isolator.run(_frame(picture)) for picture in (b"a", big)]
+    assert [(result.status, result.image.width, result.image.height) for result in results] == [
+        (Status.OK, 1, 1),
+        (Status.OK, len(big), 2),
+    ]
+    for result in results:
+        assert (str(result.source), result.camera_id, result.frame_id) == ("frames/1/2", "gate", 3)
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
+    ("picture", "reason"),
     [
-        ("import os; os.kill(os.getpid(), 11)", "SIGSEGV"),
-        ("import os; os._exit(3)", "exit code 3"),
-        ("raise MemoryError('no more')", "MemoryError: no more"),
-        ("import time; time.sleep(60)", "no result within 2 s"),
-        ("print('{}')", "printed no result"),
-        ("print('rubbish')", "printed no result"),
+        (b"crash", "SIGSEGV"),
+        (b"leave", "exit code 3"),
+        (b"raise", "MemoryError: no more"),
+        (b"sleep", "no result within 1 s"),
+        (b"rubbish", "gave no result"),
+        (b"empty", "gave no result"),
     ],
 )
-def test_a_child_that_dies_is_the_frames_failure(code, reason):
-    result = _run(code)
-    assert result.status is Status.FAILED
-    assert reason in result.error
+def test_a_child_that_dies_is_the_frames_failure(isolator, picture, reason):
+    for _ in range(2):  # in a new child, and in one that has served others
+        result = isolator.run(_frame(picture))
+        assert result.status is Status.FAILED
+        assert reason in result.error
+        assert isolator.run(_frame(b"good")).status is Status.OK
 
 
-def test_a_frame_that_is_too_old_is_not_tried():
-    assert _run("raise SystemExit(1)", max_age_ms=10).status is Status.SKIPPED
+def test_a_child_that_has_served_others_is_not_believed(isolator):
+    assert isolator.run(_frame(b"first")).status is Status.OK
+    result = isolator.run(_frame(b"second"))
+    assert (result.status, result.image.height) == (Status.OK, 1), "a new child took it"
+
+
+def test_a_child_that_cannot_start_is_not_the_frames_fault():
+    isolator = Isolator(Settings(), MODEL, (sys.executable, "-c", "raise SystemExit('no model')"))
+    with pytest.raises(UnavailableError, match="no model"):
+        isolator.run(_frame(b"good"))
+    isolator.close()
+
+
+def test_closing_ends_a_child_that_hangs(isolator):
+    isolator.run(_frame(b"good"))
+    started = time.monotonic()
+    isolator.close()
+    assert time.monotonic() - started < 5
+
+
+def test_a_frame_that_is_too_old_is_not_tried(isolator):
+    assert isolator.run(_frame(b"crash", max_age_ms=10)).status is Status.SKIPPED
