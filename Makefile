@@ -15,6 +15,7 @@ help:  ## list the targets
 
 .tools/bin/uv:
 	@echo "uv is not on the PATH: installing it into .tools/"
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "neither uv nor pip is here: install one of them, then run make again" >&2; exit 1; }
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools uv
 
 $(STAMP): requirements-dev.txt pyproject.toml | $(if $(findstring .tools,$(UV)),.tools/bin/uv)

@@ -2,10 +2,10 @@
 
     python -m bench.storm [--frames N] [--cameras C] [--rate R] [--faults K] [--poison N] [--seed S] [--output FILE]
 
-Starts Kafka, Redis, MongoDB, bridge, worker and sink of its own, sends frames, and at random, from a printed seed, kills
-with -9 a bridge, a worker with its children, one of its children, a sink, Redis (which comes back empty) or the broker,
-or empties Redis, or stops MongoDB for some seconds. One frame in N crashes the process that decodes it. Then it waits
-for quiet and compares the log with the database. Exits 1 when the promise does not hold.
+Starts Kafka, Redis, MongoDB, bridge, worker and sink of its own, sends frames, and at random, from a printed seed,
+kills with -9 a bridge, a worker with its children, one of its children, a sink, Redis (which comes back empty) or the
+broker, or empties Redis, or stops MongoDB for some seconds. One frame in N crashes the process that decodes it. Then it
+waits for quiet and compares the log with the database. Exits 1 when the promise does not hold.
 """
 
 import argparse
