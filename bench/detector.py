@@ -4,8 +4,8 @@
     python -m bench.detector --gpu          PyTorch in half precision, yolov3-416, batches of 64: pictures a second
 
 Rounds are interleaved: each times the peer, every runtime and the peak kernel once, and ratios are medians over rounds
-of the peer's time by the runtime's. `peak` is the share of the float32 peak rate that the convolutions alone account
-for. The peer is what is installed while the project holds to OpenCV below 5.
+of the peer's time by the runtime's. The share of peak is the median over rounds of the rate of the convolutions alone by
+the kernel's, both in float32 operations. The peer is what is installed while the project holds to OpenCV below 5.
 """
 
 import argparse
@@ -110,7 +110,7 @@ def measure(name: str, threads: int, batch: int, seconds: float, peak: PeakKerne
             "ms_quartiles": [round(1000 * q / batch, 3) for q in statistics.quantiles(spent, n=4)[::2]],
             "ms_least": round(1000 * min(spent) / batch, 3),
             "times_as_fast_as_peer": round(_median_ratio(times[PEER], spent), 3),
-            "share_of_peak": round(operations / min(spent) / max(peaks), 3),
+            "share_of_peak": round(_median_ratio([operations / time_ for time_ in spent], peaks), 3),
             "memory_mib": memory.get(runtime),
             "rounds": len(spent),
         }
@@ -233,7 +233,7 @@ def main() -> None:
         return
     peak = PeakKernel()
     rows: list[dict[str, Any]] = []
-    for threads in sorted({1, os.cpu_count() or 1}):
+    for threads in sorted({1, os.cpu_count() or 1}, reverse=True):
         for model in options.models:
             for batch in BATCHES[model]:
                 for row in measure(model, threads, batch, options.seconds, peak):

@@ -7,6 +7,7 @@ import pytest
 
 from detection.loading import read_darknet
 from detection.manifest import describe_cfg
+from detection.runtimes.base import Precision
 from detection.runtimes.registry import RUNTIMES
 from tests.unit.detection import darknet_files as files
 from tests.unit.detection.reference import opencv_outputs
@@ -38,8 +39,9 @@ SCALED = files.small().replace("thresh=0\n", "thresh=0\nscale_x_y=1.05\n")
     ],
     ids=["small", "classes", "mish", "groups", "scale_x_y", "yolov3", "spp", "tiny"],
 )
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "opencv"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "opencv", "torch"])
 def test_graph_gives_what_opencv_gives(cfg: str, runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip(RUNTIMES[runtime].package)
     file = files.write_model(tmp_path, cfg)
     model = read_darknet(describe_cfg(file), tmp_path)
     shape = (2, 3, model.network.height, model.network.width)
@@ -78,3 +80,20 @@ def test_network_that_does_not_start_with_a_convolution(tmp_path: Path) -> None:
     expected_boxes, expected_scores = opencv_outputs(file, pictures)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 5e-3), ("float16", 2e-2)])
+def test_pytorch_on_a_gpu_is_near(precision: Precision, tolerance: float, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    file = files.write_model(tmp_path, files.yolov3_tiny(96, classes=3))
+    model = read_darknet(describe_cfg(file), tmp_path)
+    pictures = np.random.default_rng(1).integers(0, 256, (4, 3, 96, 96), dtype=np.uint8)
+
+    boxes, scores = RUNTIMES["torch-cuda"].open(model, precision, 1).run(pictures)
+
+    expected_boxes, expected_scores = opencv_outputs(file, pictures)
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(scores, expected_scores, atol=tolerance)
