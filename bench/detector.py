@@ -36,10 +36,10 @@ from detection.runtimes.registry import RUNTIMES, is_fast_here
 from tests.unit.detection import darknet_files
 
 RESULTS = Path(__file__).parent / "results"
-MODELS = ("yolov3-416", "yolov3-tiny-416", "yolov3-face-lite")
+MODELS = ("yolov3-face-lite", "yolov3-tiny-416", "yolov3-416")
 BATCHES = {"yolov3-416": (1,), "yolov3-tiny-416": (1, 4), "yolov3-face-lite": (1, 4, 16)}
 PEER = "opencv-darknet"
-LEAST_ROUNDS = 7
+LEAST_ROUNDS = 5
 
 
 def write_cfg(name: str, directory: Path) -> Path:
@@ -232,35 +232,44 @@ def main() -> None:
         print(json.dumps(result, indent=1))
         return
     peak = PeakKernel()
-    rows: list[dict[str, Any]] = []
-    for threads in sorted({1, os.cpu_count() or 1}, reverse=True):
-        for model in options.models:
-            for batch in BATCHES[model]:
-                for row in measure(model, threads, batch, options.seconds, peak):
-                    rows.append(row)
-                    print(
-                        f"{row['model']:17} {threads} threads, batch {batch:2}  {row['runtime']:22} "
-                        f"{row['ms_a_picture']:9.2f} ms  {row['times_as_fast_as_peer']:6.2f} times the peer  "
-                        f"{100 * row['share_of_peak']:4.0f} % of peak",
-                        flush=True,
-                    )
-    result = {
+    result: dict[str, Any] = {
         "processor": processor()[0],
         "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {"opencv": cv2.__version__, **installed_versions()},
         "peak_gflops": {str(t): round(peak.measure(t) / 1e9) for t in sorted({1, os.cpu_count() or 1})},
         "whole_call_1280x720_at_608": whole_call(options.seconds),
-        "rows": rows,
+        "rows": [],
     }
-    print("whole call:", result["whole_call_1280x720_at_608"])
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    groups: dict[str, dict[str, float]] = {}
+    print("whole call:", result["whole_call_1280x720_at_608"], flush=True)
+    for model in options.models:
+        for batch in BATCHES[model]:
+            for threads in sorted({1, os.cpu_count() or 1}):
+                rows = measure(model, threads, batch, options.seconds, peak)
+                result["rows"] += rows
+                _print_rows(rows)
+                _save(result, options.output)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
     for row in rows:
+        print(
+            f"{row['model']:17} {row['threads']} threads, batch {row['batch']:2}  {row['runtime']:22} "
+            f"{row['ms_a_picture']:9.2f} ms  {row['times_as_fast_as_peer']:6.2f} times the peer  "
+            f"{100 * row['share_of_peak']:4.0f} % of peak",
+            flush=True,
+        )
+
+
+def _save(result: dict[str, Any], output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n")
+    groups: dict[str, dict[str, float]] = {}
+    for row in result["rows"]:
         title = f"{row['model']}, {row['threads']} threads, batch {row['batch']}: times as fast as {PEER}"
         groups.setdefault(title, {})[row["runtime"]] = row["times_as_fast_as_peer"]
-    options.output.with_suffix(".png").write_bytes(draw_bars(groups))
+    output.with_suffix(".png").write_bytes(draw_bars(groups))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _GAIN = 1.15
 """How many times as fast a less exact precision must be to be worth it."""
 
-_SECONDS = 0.4
+_SECONDS = 0.2
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
