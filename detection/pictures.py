@@ -16,6 +16,7 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 _REDUCTIONS = (8, 4, 2)
 # Warnings of the JPEG decoder about files that nevertheless hold the whole picture; webcams write such.
 _HARMLESS_JPEG = ("extraneous bytes before marker", "Invalid SOS parameters", "Unknown Adobe color transform")
+_JPEG_END, _JPEG_TAIL = b"\xff\xd9", 4096
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def _decode_jpeg(data: bytes, header: PictureHeader, at_least: int | None) -> Pi
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, **options)
     except ValueError as error:
-        if not any(warning in str(error) for warning in _HARMLESS_JPEG):
+        ended = _JPEG_END in data[-_JPEG_TAIL:]  # a harmless warning may hide that more is missing
+        if not ended or not any(warning in str(error) for warning in _HARMLESS_JPEG):
             what = "truncated" if "remature end" in str(error) else "damaged"
             raise PictureError(f"{what} JPEG: {error}") from error
         pixels = simplejpeg.decode_jpeg(data, strict=False, **options)

@@ -160,6 +160,7 @@ JPEG, PNG, WEBP, BMP = (encode(ending, gradient()) for ending in (".jpg", ".png"
         (JPEG[:-2], "truncated JPEG"),
         (JPEG[:30], "truncated JPEG"),
         (JPEG[: len(JPEG) // 2] + b"\xff\xd9", "JPEG"),
+        (JPEG[: JPEG.index(b"\xff\xc4")] + bytes(3) + JPEG[JPEG.index(b"\xff\xc4") : -200], "JPEG"),
         (b"\xff\xd8\xff\xd9" + bytes(9), "damaged JPEG: the picture data starts before"),
         (PNG[: len(PNG) // 2], "truncated PNG"),
         (PNG[:-1], "truncated PNG"),
