@@ -157,7 +157,8 @@ def whole_call(seconds: float) -> dict[str, Any]:
 
 
 def measure_gpu() -> dict[str, Any]:
-    """Pictures a second of PyTorch in half precision on yolov3-416, batches of 64, from and to the CPU's memory."""
+    """Pictures a second of PyTorch (the extra `torch`) in half precision on yolov3-416, batches of 64, from and to the CPU's
+    memory."""
     import torch
 
     with tempfile.TemporaryDirectory() as directory:

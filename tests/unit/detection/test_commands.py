@@ -71,7 +71,9 @@ def test_models_are_listed_verified_imported_calibrated_and_compared(portrait: s
     imported = runner.invoke(models.command, ["import", str(cfg)])
     listed = runner.invoke(models.command, ["list"])
     verified = runner.invoke(models.command, ["verify"])
-    compared = runner.invoke(models.command, ["compare", portrait, "--plot", str(tmp_path / "plot.png")])
+    compared = runner.invoke(
+        models.command, ["compare", portrait, "--model", "mine", "--plot", str(tmp_path / "plot.png")]
+    )
 
     assert "measured on 1 pictures" in calibrated.output
     assert imported.output == "imported mine (darknet)\n"
