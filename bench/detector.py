@@ -157,8 +157,10 @@ def whole_call(seconds: float) -> dict[str, Any]:
 
 
 def measure_gpu() -> dict[str, Any]:
-    """Pictures a second of PyTorch (the extra `torch`) in half precision on yolov3-416, batches of 64, from and to the CPU's
-    memory."""
+    """Pictures a second of PyTorch (the extra `torch`) in half precision on yolov3-416, in batches of 64.
+
+    Pictures start in the CPU's memory, decoded, and boxes and scores end there.
+    """
     import torch
 
     with tempfile.TemporaryDirectory() as directory:
