@@ -16,7 +16,9 @@ import psutil
 
 from contracts.errors import CrowdwatchError
 from ops.guard import is_alive, kill_group
+from settings import Settings
 
+SERVER_ADDRESSES = ("kafka_bootstrap_servers", "redis_url", "mongodb_uri")
 _GUARD_TIMEOUT_S = 20.0
 _CLOCK_SLACK_S = 2.0
 
@@ -165,3 +167,15 @@ class DataDir:
                     kill_group(process.pid)
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGKILL)
+
+
+def with_running_servers(settings: Settings, data_dir: DataDir) -> Settings:
+    """Return settings that lead to the servers of the system that runs in `data_dir`, if one does.
+
+    An address that was given stays as it is.
+    """
+    state = data_dir.read_state()
+    if state is None or not state.supervisor.running:
+        return settings
+    addresses = {name: getattr(state, name) for name in SERVER_ADDRESSES if name not in settings.model_fields_set}
+    return settings.model_copy(update=addresses)
