@@ -1,0 +1,222 @@
+"""Events and alerts: what the analytics found out, and what somebody should be told."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from contracts.errors import ContractError
+from contracts.offsets import SourceOffset
+from contracts.times import from_rfc3339, to_rfc3339
+
+SCHEMA_VERSION = 1
+
+
+class EventKind(str, Enum):
+    """What can happen."""
+
+    LINE_CROSSED = "line_crossed"
+    ZONE_ENTERED = "zone_entered"
+    ZONE_LEFT = "zone_left"
+    QUEUE_JOINED = "queue_joined"
+    QUEUE_LEFT = "queue_left"
+    ENGAGED = "engaged"
+    DENSITY_LEVEL = "density_level"
+    CAPACITY_LEVEL = "capacity_level"
+    INTRUSION = "intrusion"
+    GATHERING = "gathering"
+    DISPERSAL = "dispersal"
+    DISTANCE = "distance"
+    BOTTLENECK = "bottleneck"
+    CLEARED = "cleared"
+    CAMERA_OFFLINE = "camera_offline"
+    CAMERA_ONLINE = "camera_online"
+
+
+class Severity(str, Enum):
+    """How urgent an alert is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+def event_id(*about: object) -> str:
+    """Return the id of an event or alert: 32 hex digits, a hash of what it is about, so that a repeat has the same."""
+    text = json.dumps([str(part) for part in about], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened before a camera, at a time. `source` is the frame that showed it."""
+
+    kind: EventKind
+    camera_id: str
+    at: datetime
+    source: SourceOffset
+    zone: str | None = None
+    line: str | None = None
+    track_id: int | None = None
+    direction: str | None = None
+    value: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.direction not in (None, "in", "out"):
+            raise ContractError(f"event: expected direction in or out, got {self.direction!r}")
+
+    @property
+    def event_id(self) -> str:
+        """A hash of camera, kind, time, place, track and direction; not of the frame: a replay may number it anew."""
+        place = (self.zone, self.line, self.track_id, self.direction)
+        return event_id(self.camera_id, self.kind.value, to_rfc3339(self.at), *place)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as JSON types, with the field names and order of the contract."""
+        return {
+            "event_id": self.event_id,
+            "kind": self.kind.value,
+            "camera_id": self.camera_id,
+            "zone": self.zone,
+            "line": self.line,
+            "track_id": self.track_id,
+            "direction": self.direction,
+            "at": to_rfc3339(self.at),
+            "value": dict(self.value),
+            "source": {
+                "topic": self.source.topic,
+                "partition": self.source.partition,
+                "offset": self.source.offset,
+            },
+            "schema_version": SCHEMA_VERSION,
+        }
+
+    def encode(self) -> bytes:
+        """Return the event's value in Kafka: compact UTF-8 JSON."""
+        return _encode(self.to_dict())
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Event":
+        """Read an event from Kafka.
+
+        Raises:
+            ContractError: it is no event of this version.
+        """
+        fields = _decode(value, "event")
+        try:
+            source = fields["source"]
+            return cls(
+                kind=EventKind(fields["kind"]),
+                camera_id=fields["camera_id"],
+                at=from_rfc3339(fields["at"]),
+                source=SourceOffset(source["topic"], source["partition"], source["offset"]),
+                zone=fields["zone"],
+                line=fields["line"],
+                track_id=fields["track_id"],
+                direction=fields["direction"],
+                value=fields["value"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContractError(f"event: a field is absent or wrong: {error}") from error
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An alert was sent over a channel, or could not be."""
+
+    channel: str
+    at: datetime
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Somebody should look: raised by an event, cleared when its cause is gone, acknowledged by a person."""
+
+    rule: str
+    severity: Severity
+    camera_id: str
+    message: str
+    event_id: str
+    raised_at: datetime
+    zone: str | None = None
+    cleared_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    sent: tuple[Delivery, ...] = ()
+
+    @property
+    def alert_id(self) -> str:
+        """A hash of the rule and the event that raised it."""
+        return event_id("alert", self.rule, self.event_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the alert as JSON types, with the field names and order of the contract."""
+        return {
+            "alert_id": self.alert_id,
+            "rule": self.rule,
+            "severity": self.severity.value,
+            "camera_id": self.camera_id,
+            "zone": self.zone,
+            "message": self.message,
+            "event_id": self.event_id,
+            "raised_at": to_rfc3339(self.raised_at),
+            "cleared_at": _to_text(self.cleared_at),
+            "acknowledged_at": _to_text(self.acknowledged_at),
+            "acknowledged_by": self.acknowledged_by,
+            "sent": [{"channel": one.channel, "at": to_rfc3339(one.at), "ok": one.ok} for one in self.sent],
+        }
+
+    def encode(self) -> bytes:
+        """Return the alert's value in Kafka: compact UTF-8 JSON."""
+        return _encode(self.to_dict())
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Alert":
+        """Read an alert from Kafka.
+
+        Raises:
+            ContractError: it is no alert.
+        """
+        fields = _decode(value, "alert")
+        try:
+            return cls(
+                rule=fields["rule"],
+                severity=Severity(fields["severity"]),
+                camera_id=fields["camera_id"],
+                message=fields["message"],
+                event_id=fields["event_id"],
+                raised_at=from_rfc3339(fields["raised_at"]),
+                zone=fields["zone"],
+                cleared_at=_from_text(fields["cleared_at"]),
+                acknowledged_at=_from_text(fields["acknowledged_at"]),
+                acknowledged_by=fields["acknowledged_by"],
+                sent=tuple(Delivery(one["channel"], from_rfc3339(one["at"]), one["ok"]) for one in fields["sent"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContractError(f"alert: a field is absent or wrong: {error}") from error
+
+
+def _encode(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _decode(value: bytes, what: str) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"expected an {what} in JSON, got {value[:60]!r}") from error
+    if not isinstance(fields, dict):
+        raise ContractError(f"{what}: expected an object, got {fields!r:.60}")
+    return fields
+
+
+def _to_text(at: datetime | None) -> str | None:
+    return None if at is None else to_rfc3339(at)
+
+
+def _from_text(text: str | None) -> datetime | None:
+    return None if text is None else from_rfc3339(text)

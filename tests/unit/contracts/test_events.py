@@ -1,0 +1,50 @@
+"""Events and alerts: round trips, and ids that repeat."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+
+from contracts.errors import ContractError
+from contracts.events import Alert, Delivery, Event, EventKind, Severity
+from contracts.offsets import SourceOffset
+
+AT = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
+EVENT = Event(
+    EventKind.LINE_CROSSED, "gate-1", AT, SourceOffset("frames", 0, 7), line="door", track_id=3, direction="in"
+)
+ALERT = Alert(
+    "intrusion", Severity.CRITICAL, "gate-1", "Somebody is in the vault", EVENT.event_id, AT, zone="vault",
+    cleared_at=AT, sent=(Delivery("webhook", AT, True),),
+)  # fmt: skip
+
+
+def test_records_come_back_as_they_were() -> None:
+    assert Event.decode(EVENT.encode()) == EVENT
+    assert Alert.decode(ALERT.encode()) == ALERT
+
+
+def test_an_event_names_every_field_of_the_contract() -> None:
+    assert list(EVENT.to_dict()) == [
+        "event_id", "kind", "camera_id", "zone", "line", "track_id", "direction", "at", "value", "source",
+        "schema_version",
+    ]  # fmt: skip
+
+
+def test_the_id_is_that_of_what_happened() -> None:
+    again = replace(EVENT, source=SourceOffset("frames", 1, 99))
+    assert again.event_id == EVENT.event_id
+    others = [replace(EVENT, **change) for change in ({"track_id": 4}, {"direction": "out"}, {"line": "gate"})]
+    assert len({EVENT.event_id, *(other.event_id for other in others)}) == 4
+
+
+@pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"kind": "party"}'])
+def test_what_is_no_record_is_refused(value: bytes) -> None:
+    for record in (Event, Alert):
+        with pytest.raises(ContractError):
+            record.decode(value)
+
+
+def test_a_direction_is_in_or_out() -> None:
+    with pytest.raises(ContractError, match="in or out"):
+        replace(EVENT, direction="left")
