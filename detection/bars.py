@@ -27,4 +27,4 @@ def draw_bars(groups: Mapping[str, Mapping[str, float]]) -> bytes:
             cv2.rectangle(canvas, (_LABEL_PX, y + 4), (_LABEL_PX + length, y + _ROW_PX - 4), (160, 110, 40), -1)
             write(f"{value:.4g}", _LABEL_PX + length + 6, y)
         y += 2 * _ROW_PX
-    return cv2.imencode(".png", canvas)[1].tobytes()
+    return cv2.imencode(".png", canvas, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
