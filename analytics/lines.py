@@ -17,9 +17,12 @@ from analytics.tracking import TrackEnd, TrackPoint
 INERTIA_WIDTHS = 0.25
 """How far beyond a line the anchor has to be, in face widths, before the passage counts."""
 
-_REACH_FRAMES = 2.5
+_REACH_FRAMES = 4.5
 _REACH_S = 0.4
 """A way leads out of the picture when it gets there within so many frames, or this many seconds."""
+
+_LOST_FRAMES = 2.0
+"""Who is lost within the picture is taken to have gone on for so many frames."""
 
 _BEYOND = 0.02
 
@@ -125,7 +128,7 @@ class LineCounter:
                 crossings.append(LineCrossing(name, end.track_id, _direction(side), way.passed_s[name]))
             part = _passed_outside(line, last, velocity, reach_s)
             if part is None:  # nobody vanishes within the picture: who is lost went on, and is found as somebody new
-                part = _passed_within(line, last, velocity, interval_s)
+                part = _passed_within(line, last, velocity, _LOST_FRAMES * interval_s)
             if part is not None:
                 crossings.append(LineCrossing(name, end.track_id, _direction(not side), way.at_s + part))
 

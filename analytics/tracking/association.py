@@ -82,7 +82,7 @@ class Associator:
         return looks
 
     def _births(self, finds: Floats, interval_s: float) -> Floats:
-        """Return the logarithm of the density of new faces at each find: higher where people walk in."""
+        """Return the logarithm of the density of new faces at each find: near the edge, and further inside."""
         parameters = self._parameters
         width, height = self._image_size
         x, y = finds[:, 0], finds[:, 1]
@@ -118,7 +118,7 @@ class Associator:
                 (1 - gain) * expected.with_velocity,
                 expected.velocity - velocity_gain * expected.with_velocity,
                 elapsed,
-                parameters.acceleration,
+                parameters,
             )[0]
             + parameters.measurement**2
         )

@@ -52,9 +52,11 @@ class Prediction:
         return self.position / total, self.with_velocity / total
 
 
-def spread(pp: Floats, pv: Floats, vv: Floats, elapsed: Floats, acceleration: float) -> tuple[Floats, Floats, Floats]:
+def spread(
+    pp: Floats, pv: Floats, vv: Floats, elapsed: Floats, parameters: TrackerParameters
+) -> tuple[Floats, Floats, Floats]:
     """Return the three variances `elapsed` seconds later."""
-    noise = acceleration * elapsed
+    noise = parameters.acceleration * elapsed / (1 + elapsed / parameters.settling_s)
     with_velocity = pv + elapsed * (vv + noise / 2)
     position = pp + elapsed * (pv + with_velocity) - elapsed * elapsed * noise / 6
     return position, with_velocity, vv + noise
@@ -64,7 +66,7 @@ def predict(tracks: Floats, at_s: float, parameters: TrackerParameters) -> Predi
     """Predict all tracks, (n, COLUMNS), to a time."""
     elapsed = at_s - tracks[:, AT]
     centers = tracks[:, X : Y + 1] + tracks[:, VX : VY + 1] * elapsed[:, None]
-    return Prediction(centers, *spread(tracks[:, PP], tracks[:, PV], tracks[:, VV], elapsed, parameters.acceleration))
+    return Prediction(centers, *spread(tracks[:, PP], tracks[:, PV], tracks[:, VV], elapsed, parameters))
 
 
 def correct(tracks: Floats, finds: Floats, at_s: float, parameters: TrackerParameters) -> None:

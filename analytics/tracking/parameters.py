@@ -13,37 +13,40 @@ class TrackerParameters:
     the next position of a track than as a new face or a false one, whose densities are given per square face width.
     """
 
-    speed: float = 5.5
+    speed: float = 5.0
     """Standard deviation of a new face's unknown velocity, along each axis, in widths a second."""
 
-    acceleration: float = 4.1
+    acceleration: float = 12.0
     """Spectral density of the random acceleration, widths^2 / s^3."""
 
-    measurement: float = 0.08
+    settling_s: float = 0.55
+    """How soon people return to their pace: beyond this time the random acceleration adds up no further."""
+
+    measurement: float = 0.085
     """Standard deviation of a box's centre, in widths."""
 
-    size: float = 0.1
+    size: float = 0.09
     """Standard deviation of the logarithm of a box's width from one frame to the next."""
 
-    score: float = 0.13
+    score: float = 0.12
     """Standard deviation of a face's confidence from one frame to the next."""
 
-    detection_probability: float = 0.94
+    detection_probability: float = 0.9
     """How often a face that is there is found."""
 
-    miss_cost: float = 1.05
+    miss_cost: float = 1.0
     """Added to the cost (in nats) of a match for each frame in which the track was not found."""
 
-    birth_density: float = 0.0022
+    birth_density: float = 0.002
     """New faces a frame and square width near the edge of the picture."""
 
-    inner_birth_density: float = 0.0034
-    """New and false faces a frame and square width further inside."""
+    inner_birth_density: float = 0.003
+    """New, false and lost faces that appear further inside, a frame and square width."""
 
     entry_speed: float = 6.5
     """Expected speed, in widths a second, away from the edge at which a face appears."""
 
-    gate: float = 4.9
+    gate: float = 4.5
     """No match is further than this many standard deviations from the predicted position."""
 
     second_pass_confidence: float = 0.5
@@ -52,7 +55,7 @@ class TrackerParameters:
     confirm_hits: int = 2
     """Finds after which a track is reported, from its first one on."""
 
-    tentative_s: float = 0.6
+    tentative_s: float = 0.75
     """How long a track that was never confirmed is kept without a find; at least one frame."""
 
     lost_s: float = 2.0
@@ -74,7 +77,16 @@ class TrackerParameters:
             raise ConfigurationError(
                 f"tracker: detection_probability should lie between 0 and 1, is {self.detection_probability}"
             )
-        for name in ("speed", "measurement", "size", "score", "birth_density", "inner_birth_density", "gate"):
+        for name in (
+            "speed",
+            "measurement",
+            "settling_s",
+            "size",
+            "score",
+            "birth_density",
+            "inner_birth_density",
+            "gate",
+        ):
             if getattr(self, name) == 0:
                 raise ConfigurationError(f"tracker: {name} should be above 0")
         if self.confirm_hits < 2:
