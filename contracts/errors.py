@@ -21,5 +21,9 @@ class ConfigurationError(CrowdwatchError, ValueError):
     """A setting, or a combination of settings, cannot work."""
 
 
+class UnreadableError(CrowdwatchError):
+    """The log holds something that cannot be read: damaged, or compressed in an unknown way. Trying again is no help."""
+
+
 class UnavailableError(CrowdwatchError):
     """A server does not answer now; the same call may succeed later."""

@@ -12,6 +12,7 @@ from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339, to_rfc3339
 
 SCHEMA_VERSION = 1
+_INT64 = 2**63
 
 
 class Status(str, Enum):
@@ -199,15 +200,15 @@ class _Fields:
 
     def integer(self, name: str) -> int:
         value = self._fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INT64:
             return value
         self._wrong(name, "a whole number of 64 bits", value)
 
     def number(self, name: str) -> float:
         value = self._fields.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _INT64:
             return value
-        self._wrong(name, "a finite number", value)
+        self._wrong(name, "a finite number of 64 bits", value)
 
     def object(self, name: str) -> "_Fields":
         return _Fields(self._fields.get(name), f"{self._what}: {name}")

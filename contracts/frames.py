@@ -7,7 +7,7 @@ from enum import Enum
 
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
-from contracts.times import from_epoch_ms, from_rfc3339, to_rfc3339
+from contracts.times import from_record_ms, from_rfc3339, to_rfc3339
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -84,7 +84,7 @@ class Frame:
             source=source,
             camera_id=key.decode("utf-8", "replace") if key else default_camera_id(source.partition),
             frame_id=source.offset if said.frame_id is None else said.frame_id,
-            captured_at=said.captured_at or from_epoch_ms(max(timestamp_ms, 0)),
+            captured_at=said.captured_at or from_record_ms(timestamp_ms),
             picture=value or b"",
             max_age_ms=said.max_age_ms,
         )

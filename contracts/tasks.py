@@ -18,6 +18,10 @@ ISOLATED_FROM_ATTEMPT = 3
 """From this attempt on a frame is run in a child process of its own, and its death is a `failed` result."""
 
 
+LAST_ATTEMPT = 10
+"""At this attempt a frame that no worker could try, for lack of a process to try it in, is `failed` too."""
+
+
 @dataclass(frozen=True)
 class DetectRange:
     """Detect the faces in the records [start, stop) of one partition. `attempt` counts from 1."""
@@ -42,6 +46,23 @@ class DetectRange:
     def isolated(self) -> bool:
         """Whether each frame is to be run in a child process of its own."""
         return self.attempt >= ISOLATED_FROM_ATTEMPT
+
+    def encode(self) -> bytes:
+        """Return the value of the `task` header, `start:stop:attempt`."""
+        return b"%d:%d:%d" % (self.start, self.stop, self.attempt)
+
+    @classmethod
+    def decode(cls, topic: str, partition: int, value: bytes) -> "DetectRange":
+        """Read the value of a `task` header.
+
+        Raises:
+            ContractError: it is not `start:stop:attempt`.
+        """
+        parts = value.split(b":")
+        if len(parts) != 3 or not all(part.isdigit() for part in parts):
+            raise ContractError(f"expected a header task of the form start:stop:attempt, got {value[:40]!r}")
+        start, stop, attempt = (int(part) for part in parts)
+        return cls(topic, partition, start, stop, attempt)
 
     def to_kwargs(self) -> dict[str, Any]:
         """Return the task's keyword arguments, as they travel in JSON."""

@@ -4,6 +4,9 @@ from datetime import datetime, timezone
 
 from contracts.errors import ContractError
 
+_LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
 
 def to_rfc3339(at: datetime) -> str:
     """Return `at` (with a time zone) as `2026-11-23T21:30:00.123Z`.
@@ -24,11 +27,12 @@ def from_rfc3339(text: str) -> datetime:
     """
     try:
         at = datetime.fromisoformat(_six_digits(text))
-    except (ValueError, TypeError) as error:
+        utc = at.astimezone(timezone.utc)
+    except (ValueError, TypeError, OverflowError) as error:
         raise ContractError(f"expected an RFC 3339 time such as 2026-11-23T21:30:00.123Z, got {text!r}") from error
     if at.tzinfo is None:
         raise ContractError(f"expected an RFC 3339 time with a zone (Z or +hh:mm), got {text!r}")
-    return to_milliseconds(at.astimezone(timezone.utc))
+    return to_milliseconds(utc)
 
 
 def from_epoch_ms(milliseconds: int) -> datetime:
@@ -42,6 +46,11 @@ def from_epoch_ms(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest * 1000)
     except (ValueError, OverflowError, OSError) as error:
         raise ContractError(f"expected milliseconds since 1970, got {milliseconds}") from error
+
+
+def from_record_ms(milliseconds: int) -> datetime:
+    """Return the time of a record's stamp; one outside the years 1970 to 9999 counts as the nearest within."""
+    return from_epoch_ms(min(max(milliseconds, 0), _LAST_MS))
 
 
 def to_milliseconds(at: datetime) -> datetime:

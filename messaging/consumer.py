@@ -140,6 +140,8 @@ class GroupConsumer:
             last = consumer.end_offsets(wanted, timeout_ms=_CALL_MS)
         except KafkaError as error:
             raise UnavailableError(f"cannot read the bounds of the log: {error!r}") from error
+        if not set(wanted) <= set(first) & set(last):
+            raise UnavailableError("Kafka did not tell the bounds of every partition")
         return {(place.topic, place.partition): (first[place], last[place]) for place in wanted}
 
     def ends(self, places: Sequence[Place], timeout_ms: int = 1000) -> dict[Place, int]:
@@ -182,7 +184,7 @@ class GroupConsumer:
 class Follower:
     """Follows all partitions of a topic from its end, without a group: every follower sees every record.
 
-    Not to be shared by threads.
+    Not to be shared by threads. To be closed also when its start failed.
     """
 
     def __init__(self, settings: Settings, topic: str) -> None:
@@ -197,21 +199,19 @@ class Follower:
             UnavailableError: no broker answers, or there is no such topic.
         """
         try:
-            consumer = connect(
+            self._consumer = connect(
                 KafkaConsumer,
                 consumer_config(self._settings, "follower") | {"group_id": None, "auto_offset_reset": "latest"},
             )
-            numbers = consumer.partitions_for_topic(self._topic)
+            numbers = self._consumer.partitions_for_topic(self._topic)
             if not numbers:
-                consumer.close(autocommit=False)
                 raise UnavailableError(f"Kafka has no topic {self._topic}")
             places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-            consumer.assign(places)
-            for place, end in consumer.end_offsets(places, timeout_ms=_CALL_MS).items():
-                consumer.seek(place, end)
+            self._consumer.assign(places)
+            for place, end in self._consumer.end_offsets(places, timeout_ms=_CALL_MS).items():
+                self._consumer.seek(place, end)
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error
-        self._consumer = consumer
 
     def poll(self, timeout_ms: int) -> list[LogRecord]:
         """Return the records that came since the last call.

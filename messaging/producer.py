@@ -1,6 +1,9 @@
 """The one Kafka producer: idempotent, acknowledged by all in-sync replicas."""
 
+import time
+from collections.abc import Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from kafka import KafkaProducer
@@ -26,11 +29,12 @@ class Producer:
         self._producer: KafkaProducer | None = None
 
     def start(self) -> None:
-        """Connect.
+        """Connect; anew, if it was started before.
 
         Raises:
             UnavailableError: no broker answers.
         """
+        self.close(timeout_s=0)
         record_bytes = max_record_bytes(self._settings)
         try:
             self._producer = connect(
@@ -108,3 +112,17 @@ class Producer:
         if self._producer is not None:
             self._producer.close(timeout=timeout_s)
             self._producer = None
+
+
+def wait_for_all(sent: "Sequence[Future[SourceOffset]]", timeout_s: float = 60.0) -> None:
+    """Wait until Kafka has acknowledged all of them.
+
+    Raises:
+        UnavailableError: it refused one, or did not answer within `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    for future in sent:
+        try:
+            future.result(timeout=max(0.0, deadline - time.monotonic()))
+        except FutureTimeoutError as error:
+            raise UnavailableError(f"Kafka did not acknowledge within {timeout_s:g} s") from error

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 
-from contracts.errors import ContractError, UnavailableError
+from contracts.errors import ContractError, UnavailableError, UnreadableError
 from contracts.offsets import OffsetRange
 from messaging.client import connect, consumer_config
 from messaging.records import LogRecord
@@ -16,6 +16,7 @@ from settings import Settings
 
 _POLL_MS = 250
 _CALL_MS = 5000
+_MOST_OVERTIME_S = 10.0
 _LOOK_AHEAD_BYTES = 512 * 1024
 """A fetch brings this much at most past its first batch; what lies beyond the range's end is read in vain."""
 
@@ -81,12 +82,15 @@ class LogReader:
 
         Raises:
             ContractError: the range ends after the end of the log: it was never written.
+            UnreadableError: a record there is damaged, or compressed in an unknown way.
             UnavailableError: Kafka did not answer in time.
         """
         consumer, place = self._started(), TopicPartition(topic, partition)
         try:
             self._assign([place])
             return _read_range(consumer, place, offsets, time.monotonic() + timeout_s)
+        except (CorruptRecordError, UnsupportedCodecError) as error:
+            raise UnreadableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
         except KafkaError as error:
             raise UnavailableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
 
@@ -154,6 +158,8 @@ class LogReader:
                 after[place.topic, place.partition] = start
             records: list[LogRecord] = []
             while len(records) < limit:
+                if time.monotonic() > deadline + _MOST_OVERTIME_S:
+                    raise UnavailableError("the log did not answer in time")
                 behind = any(after[place.topic, place.partition] < last[place] for place in places)
                 left_s = deadline - time.monotonic()
                 if not behind and (records or left_s <= 0):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.offsets import SourceOffset
-from contracts.times import from_epoch_ms
+from contracts.times import from_record_ms
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class LogRecord:
     @property
     def at(self) -> datetime:
         """The record's time stamp."""
-        return from_epoch_ms(max(self.timestamp_ms, 0))
+        return from_record_ms(self.timestamp_ms)
 
     def header(self, name: str) -> bytes | None:
         """Return the first header of that name."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from contracts.errors import CrowdwatchError, UnavailableError
+from contracts.errors import CrowdwatchError
 from ops import guard, launch
 from ops.process import ProcessLog, ProcessSpec
 
@@ -222,7 +222,7 @@ class Supervisor:
         one.quick_deaths = one.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 1
         one.start_due = now + self._backoff_s[min(one.quick_deaths, len(self._backoff_s)) - 1]
         one.state = State.FAILED if one.quick_deaths >= _QUICK_DEATHS else State.STARTING
-        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        reason = f"killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         self._on_change(one, f"{reason} after {lived_s:.0f} s; starts again in {one.start_due - now:.1f} s")
 
     def _bury(self, one: Supervised, process: "subprocess.Popen[bytes]") -> None:
@@ -241,7 +241,7 @@ class Supervisor:
             return
         try:
             one.answer.result()
-        except UnavailableError:
+        except Exception:  # whatever a probe throws, the process did not answer it
             one.missed_probes += 1
             if one.state is State.READY and one.missed_probes >= _MISSED_PROBES:
                 one.state = State.STARTING
@@ -285,3 +285,10 @@ class Supervisor:
             with contextlib.suppress(BrokenPipeError):
                 self._guard.stdin.write(f"{action} {pid}\n".encode())
                 self._guard.stdin.flush()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"

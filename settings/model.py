@@ -132,6 +132,16 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _isolation_fits_into_a_task(self) -> "Settings":
+        least_s = 2 * self.isolation_timeout_s + 30
+        if self.task_time_limit_s < least_s:
+            raise ValueError(
+                f"CROWDWATCH_TASK_TIME_LIMIT_S must be at least twice CROWDWATCH_ISOLATION_TIMEOUT_S and 30 s: "
+                f"expected {least_s:g}, got {self.task_time_limit_s:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _topics_differ(self) -> "Settings":
         names = [self.topic_frames, self.topic_uploads, self.topic_faces, self.topic_dead, self.topic_chat]
         if len(set(names)) < len(names):

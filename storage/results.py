@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne
+from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne
 from pymongo.errors import OperationFailure
 
-from contracts.faces import FacesRecord
+from contracts.faces import FacesRecord, Status
 from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
@@ -50,20 +50,25 @@ class Results:
                 )
 
     def replace_many(self, records: Iterable[FacesRecord]) -> int:
-        """Write each record under its source's id; of several with one id the last stays. Returns how many ids.
+        """Write each record under its source's id, and return how many ids that are.
+
+        A repeat replaces, but what was once detected is not taken back by a later `skipped` or `failed`.
 
         Raises:
             UnavailableError: MongoDB did not take all of them; to write them again is safe.
         """
-        documents = {str(record.source): _to_document(record) for record in records}
-        if not documents:
+        writes: dict[str, ReplaceOne[Document] | UpdateOne] = {}
+        for record in records:
+            key, document = str(record.source), _to_document(record)
+            if record.status is Status.OK:
+                writes[key] = ReplaceOne({"_id": key}, document, upsert=True)
+            elif key not in writes:
+                writes[key] = UpdateOne({"_id": key}, {"$setOnInsert": document}, upsert=True)
+        if not writes:
             return 0
         with mongo_errors("cannot store results"):
-            self._collection.bulk_write(
-                [ReplaceOne({"_id": key}, document, upsert=True) for key, document in documents.items()],
-                ordered=False,
-            )
-        return len(documents)
+            self._collection.bulk_write(list(writes.values()), ordered=False)
+        return len(writes)
 
     def get(self, source: SourceOffset) -> FacesRecord | None:
         """Return the result of one frame, None while there is none.

@@ -234,13 +234,15 @@ class Capture:
                         return
                     if thinning.wants(time.monotonic()) and newest.offer(grab, datetime.now(timezone.utc)):
                         self._drop("late")
-            except CrowdwatchError as error:
+            except Exception as error:  # whatever a decoder throws: a camera must not fall silent
                 self._healthy["source"] = False
                 BROKEN.labels(self._camera_id).inc()
                 if time.monotonic() - connected > _STEADY_S:
                     backoff.reset()
                 wait_s = backoff.next_s() * jitter.uniform(0.5, 1.0)
-                log.warning("%s; next attempt in %.1f s", error, wait_s)
+                log.warning(
+                    "%s; next attempt in %.1f s", error, wait_s, exc_info=not isinstance(error, CrowdwatchError)
+                )
                 enough.wait(wait_s)
 
     def _send_surely(self, grab: Grab, captured_at: datetime, limit: "_Limit") -> None:

@@ -165,7 +165,7 @@ class VideoFile:
     def _open(self) -> InputContainer:
         options = {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS}
         try:
-            return _with_video(av.open(str(self._path), options=options))
+            return _with_video(av.open(str(self._path), options=options, metadata_errors="replace"))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigurationError(f"cannot read {self.name} as video: {reason}") from error
@@ -238,7 +238,8 @@ class NetworkCamera:
         if scheme.startswith("rtsp"):
             options |= {"rtsp_transport": "tcp"}
         try:
-            return _with_video(av.open(self._url, options=options, timeout=self._timeouts_s))
+            container = av.open(self._url, options=options, timeout=self._timeouts_s, metadata_errors="replace")
+            return _with_video(container)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise UnavailableError(f"{self.name} does not answer: {_reason(error)}") from error
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from contracts.errors import PictureError
+from contracts.errors import PictureError, UnavailableError, UnreadableError
 from contracts.faces import Face, FacesRecord, ImageSize, ModelInfo, Status
 from contracts.frames import Frame, default_camera_id
 from contracts.offsets import OffsetRange, SourceOffset
-from contracts.tasks import DetectRange
+from contracts.tasks import LAST_ATTEMPT, DetectRange
 from detection import Detector, Picture, decode_picture
 from messaging.reader import LogReader
 from messaging.records import LogRecord
@@ -17,6 +17,11 @@ from settings import Settings
 from workers.outcomes import Outcome, OutcomePublisher
 
 log = logging.getLogger(__name__)
+
+_EXPIRED = "removed from the log by its retention before it was read"
+_REASON_CHARS = 500
+_PIXELS_AT_ONCE = 64_000_000
+"""Decoded pictures are held up to about this many pixels (3 bytes each) before they are detected."""
 
 
 class FrameAnalyser:
@@ -31,20 +36,35 @@ class FrameAnalyser:
     def analyse(self, frames: Sequence[Frame]) -> list[FacesRecord]:
         """Return a result for each frame, in order. What fails takes none of its neighbours with it."""
         results: dict[SourceOffset, FacesRecord] = {}
-        pictures: dict[SourceOffset, Picture] = {}
+        batch: dict[SourceOffset, Picture] = {}
+        room = _PIXELS_AT_ONCE
         for frame in frames:
             if frame.is_too_old(self._now()):
                 reason = f"older than {frame.max_age_ms} ms when it was read"
                 results[frame.source] = self.answer(frame, Status.SKIPPED, error=reason)
                 continue
+            if len(frame.picture) > self._settings.max_picture_bytes:
+                reason = f"{len(frame.picture)} bytes, more than the {self._settings.max_picture_bytes} allowed"
+                results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
+                continue
             try:
-                pictures[frame.source] = decode_picture(
+                picture = decode_picture(
                     frame.picture, max_pixels=self._settings.max_picture_pixels, at_least=max(self._detector.input_size)
                 )
             except PictureError as error:
                 results[frame.source] = self.answer(frame, Status.FAILED, error=str(error))
-        decoded = [frame for frame in frames if frame.source in pictures]
-        results |= self._detect(decoded, pictures)
+                continue
+            except Exception as error:  # a decoder may throw anything; the frame's neighbours have done nothing
+                log.exception("decoding failed: %s", frame.source)
+                reason = f"decoding failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
+                results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
+                continue
+            batch[frame.source] = picture
+            room -= picture.pixels.size // 3
+            if room <= 0:
+                results |= self._detect([one for one in frames if one.source in batch], batch)
+                batch, room = {}, _PIXELS_AT_ONCE
+        results |= self._detect([one for one in frames if one.source in batch], batch)
         return [results[frame.source] for frame in frames]
 
     def answer(
@@ -88,7 +108,7 @@ class FrameAnalyser:
         except Exception as error:  # whatever a runtime throws
             if len(frames) == 1:
                 log.exception("detection failed: %s", frames[0].source)
-                reason = f"detection failed: {type(error).__name__}: {error}"[:500]
+                reason = f"detection failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
                 return {frames[0].source: self.answer(frames[0], Status.FAILED, error=reason)}
             return {key: value for frame in frames for key, value in self._detect([frame], pictures).items()}
         each_ms = round((time.perf_counter() - started) * 1000 / len(frames), 2)
@@ -134,22 +154,39 @@ class RangeProcessor:
 
         Raises:
             UnavailableError: Kafka did not give or take records in time.
+            UnreadableError: the log holds something there that cannot be read; a single frame is answered `failed`.
             ContractError: the range was never written.
         """
         started = time.perf_counter()
-        read = self._reader.read_range(task.topic, task.partition, task.offsets)
-        outcomes = [Outcome(gap) for gap in read.gaps]
-        for gone in read.expired:
-            outcomes += [self._expired(task, offset) for offset in range(gone.start, gone.stop)]
-        frames = [_to_frame(record) for record in read.records]
-        results = [self._isolate(frame) for frame in frames] if task.isolated else self._analyser.analyse(frames)
-        for frame, result in zip(frames, results, strict=True):
-            offsets = OffsetRange(frame.source.offset, frame.source.offset + 1)
-            outcomes.append(Outcome(offsets, result, frame if result.status is Status.FAILED else None))
+        try:
+            read = self._reader.read_range(task.topic, task.partition, task.offsets)
+        except UnreadableError as error:
+            if not task.isolated:
+                raise
+            outcomes = [self._unknown(task, offset, str(error)) for offset in range(task.start, task.stop)]
+        else:
+            outcomes = [Outcome(gap) for gap in read.gaps]
+            for gone in read.expired:
+                outcomes += [self._unknown(task, offset, _EXPIRED) for offset in range(gone.start, gone.stop)]
+            frames = [_to_frame(record) for record in read.records]
+            results = [self._alone(task, one) for one in frames] if task.isolated else self._analyser.analyse(frames)
+            for record, result in zip(read.records, results, strict=True):
+                offsets = OffsetRange(record.source.offset, record.source.offset + 1)
+                outcomes.append(Outcome(offsets, result, record if result.status is Status.FAILED else None))
         self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
 
-    def _expired(self, task: DetectRange, offset: int) -> Outcome:
-        """Answer for a frame that retention removed: nothing is known of it but its place."""
+    def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
+        """Run a frame in a process of its own; when there is none to be had, time after time, give up."""
+        try:
+            return self._isolate(frame)
+        except UnavailableError as error:
+            if task.attempt < LAST_ATTEMPT:
+                raise
+            reason = f"not tried, after {task.attempt} attempts: {error}"[:_REASON_CHARS]
+            return self._analyser.answer(frame, Status.FAILED, error=reason)
+
+    def _unknown(self, task: DetectRange, offset: int, reason: str) -> Outcome:
+        """Answer for a frame that cannot be had: nothing is known of it but its place."""
         now = self._now()
         record = FacesRecord(
             source=SourceOffset(task.topic, task.partition, offset),
@@ -158,7 +195,7 @@ class RangeProcessor:
             captured_at=now,
             detected_at=now,
             status=Status.FAILED,
-            error="removed from the log by its retention before it was read",
+            error=reason,
         )
         return Outcome(OffsetRange(offset, offset + 1), record)
 

@@ -5,6 +5,7 @@ it lives, since loading the model takes longer than a frame; one that has served
 dies: its frame is tried once more in a new one.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -28,9 +29,10 @@ from settings import Settings
 COMMAND = (sys.executable, "-m", "workers.isolation")
 _REASON_CHARS = 300
 _IDLE_S = 30.0
-_START_S = 60.0
+_START_S = 30.0
 _LENGTH = struct.Struct(">Q")
 _CHUNK = 1 << 16
+_PR_SET_PDEATHSIG = 1
 
 
 class Isolator:
@@ -173,8 +175,15 @@ class _Child:
             return _Died("its own process stopped answering")
         self._errors.seek(0)
         last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         return _Died(f"killed the process that detected it ({how}){': ' if last[0] else ''}{last[0]}"[:_REASON_CHARS])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return str(number)
 
 
 def _wait(readers: list[int], writers: list[int], deadline: float) -> None:
@@ -188,6 +197,10 @@ def serve() -> None:
     from workers.detect_range import FrameAnalyser
 
     settings = Settings.from_environment()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not be taken for an answer
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     memory = settings.isolation_memory_mib * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -195,7 +208,7 @@ def serve() -> None:
         settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir
     )
     analyser = FrameAnalyser(settings, detector, lambda: datetime.now(timezone.utc))
-    asked, answers = sys.stdin.buffer, sys.stdout.buffer
+    asked = sys.stdin.buffer
     _write(answers, b"")
     while select.select([asked], [], [], _IDLE_S)[0] and (head := asked.read(_LENGTH.size)):
         picture = asked.read(_LENGTH.unpack(head)[0])

@@ -9,7 +9,8 @@ from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer
-from messaging.producer import Producer
+from messaging.dead import DeadLetters
+from messaging.producer import Producer, wait_for_all
 from messaging.records import LogRecord
 from settings import Settings
 from storage.client import connect
@@ -36,6 +37,7 @@ class Sink:
         self._settings = settings
         self._consumer = GroupConsumer(settings, f"{settings.group_prefix}-sink", [settings.topic_faces])
         self._producer = Producer(settings)
+        self._dead = DeadLetters(self._producer, settings)
         self._client = connect(settings)
         self._results = Results(self._client, settings)
         self._healthy = {"kafka": False, "mongodb": False}
@@ -101,8 +103,7 @@ class Sink:
         """Copy what is no result to `frames.dead`, so that it blocks nobody."""
         for record, reason in refused:
             log.warning("%s is no result: %s", record.source, reason)
-            headers = [("error", reason.encode()), ("attempts", b"1"), ("source", str(record.source).encode())]
-            self._producer.send(self._settings.topic_dead, record.value, key=record.key, headers=headers).result(60)
+            wait_for_all([self._dead.bury(record, reason, attempts=1)])
             _REFUSED.inc()
 
     def _commit(self, records: list[LogRecord]) -> None:

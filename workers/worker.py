@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -33,8 +34,9 @@ CPU_QUEUES = (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST)
 class WorkerProcess:
     """What one process of the pool holds. Made before the fork, started after it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_warm: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._on_warm = on_warm
         self._processor: RangeProcessor | None = None
         self._reader: LogReader | None = None
         self._producer: Producer | None = None
@@ -51,9 +53,10 @@ class WorkerProcess:
             settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir
         )
         analyser = FrameAnalyser(settings, detector, _utc_now)
-        publisher = OutcomePublisher(self._producer, settings.topic_faces, settings.topic_dead)
+        publisher = OutcomePublisher(self._producer, settings)
         self._isolator = Isolator(settings, analyser.model)
         self._processor = RangeProcessor(self._reader, analyser, publisher, self._isolator.run, _utc_now)
+        self._on_warm()
 
     def processor(self) -> RangeProcessor:
         """Return what runs tasks, started when it was not (a process whose start failed tries again here)."""
@@ -90,8 +93,8 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._process = WorkerProcess(settings)
         self._warm = multiprocessing.Value("i", 0)
+        self._process = WorkerProcess(settings, self._on_warm)
         self._consuming = threading.Event()
         self._tasks = TaskQueue(settings)
         self._watchdog = Watchdog(
@@ -141,6 +144,8 @@ class Worker:
 
     def _on_process_init(self, **_: Any) -> None:
         self._process.start()
+
+    def _on_warm(self) -> None:
         self._warm.value = 1
 
     def _on_process_shutdown(self, **_: Any) -> None:

@@ -111,8 +111,8 @@ class ResultFeed:
                 while not self._stop.is_set():
                     for record in follower.poll(_POLL_MS):
                         self._take(record)
-            except UnavailableError as error:
-                log.warning("following again in %g s: %s", backoff_s, error)
+            except Exception as error:  # whatever it is: live results must not stop for good
+                log.warning("following again in %g s: %s", backoff_s, error, exc_info=not _is_expected(error))
                 self._following.clear()
                 self._stop.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
@@ -129,3 +129,7 @@ class ResultFeed:
             log.warning("left out what is no result at %s: %s", record.source, error)
             return
         self._handle(result)
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, UnavailableError)

@@ -27,6 +27,7 @@ class PartitionLedger:
         batch_size: offsets of one task at most.
         window: unsettled offsets that may be planned at most.
         adopt_after_s: an offset is planned only so long after it was first seen; until then its own task may settle it.
+        first_attempt: the attempt with which new offsets are planned; 2 where a task of their own has gone before.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class PartitionLedger:
         batch_size: int,
         window: int,
         adopt_after_s: float = 0.0,
+        first_attempt: int = 1,
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -47,6 +49,7 @@ class PartitionLedger:
         self._batch_size = batch_size
         self._window = window
         self._adopt_after_s = adopt_after_s
+        self._first_attempt = first_attempt
         self._settled = IntervalSet()
         self._again: deque[DetectRange] = deque()
         self._seen: deque[tuple[int, float]] = deque()
@@ -109,7 +112,7 @@ class PartitionLedger:
         size = min(self._batch_size, room, len(holes[0]), max(1, -(-backlog // _PARTS_OF_A_BACKLOG)))
         start = holes[0].start
         self.planned_to = start + size
-        return DetectRange(self.topic, self.partition, start, start + size)
+        return DetectRange(self.topic, self.partition, start, start + size, self._first_attempt)
 
     def withdraw(self, task: DetectRange) -> None:
         """Take back a task that `plan` gave but that could not be enqueued: it comes again, with the same attempt."""
@@ -129,7 +132,9 @@ class PartitionLedger:
         for task in queued:
             covered.add(task.start, task.stop, 0)
         in_hands = [
-            DetectRange(self.topic, self.partition, start, min(start + self._batch_size, free.stop))
+            DetectRange(
+                self.topic, self.partition, start, min(start + self._batch_size, free.stop), self._first_attempt
+            )
             for hole in self._unsettled(self.watermark, high)
             for free in covered.missing(hole.start, hole.stop)
             for start in range(free.start, free.stop, self._batch_size)

@@ -73,11 +73,21 @@ class LossDetector:
         """Learn that some result of this queue came."""
         self._last_progress = now
 
-    def settled(self, task: DetectRange, now: float) -> None:
-        """Learn that a task has all its results: every flight enqueued before it was overtaken."""
+    def settled(self, task: DetectRange, now: float, *, by_itself: bool) -> None:
+        """Learn that a task has all its results.
+
+        Args:
+            task: a flight; one that is none is left alone.
+            now: the time.
+            by_itself: whether the task itself brought them. Then every flight enqueued before it was overtaken. A late
+                answer to an earlier attempt proves nothing of the kind (Karn's rule).
+        """
         if task not in self._flights:
             return
         self._last_progress = now
+        if not by_itself:
+            del self._flights[task]
+            return
         for earlier, flight in self._flights.items():
             if earlier == task:
                 break

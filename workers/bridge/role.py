@@ -9,7 +9,7 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge
 
 from contracts.errors import ContractError, UnavailableError
-from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, OffsetRange
+from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, TASK_HEADER, OffsetRange
 from contracts.tasks import QUEUE_DETECT, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
@@ -23,6 +23,7 @@ from workers.runner import Backoff
 log = logging.getLogger(__name__)
 
 _POLL_MS = 30
+_POLL_RECORDS = 2000
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
 _ABSENCE_S = 2.0
@@ -59,6 +60,7 @@ class Bridge:
         self._catch_up_to: dict[int, int] = {}
         self._committed: dict[Place, tuple[int, str]] = {}
         self._new: set[int] = set()
+        self._unread: list[LogRecord] = []
         self._turn = 0
         self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
         self._last_step = clock()
@@ -112,21 +114,23 @@ class Bridge:
         now = self._clock()
         if now - self._last_step > _ABSENCE_S:
             self._forgive()
-        records = self._consumer.poll(_POLL_MS, max_records=2000)
+        if not self._unread:
+            self._unread = self._consumer.poll(_POLL_MS, max_records=_POLL_RECORDS)
         self._last_step = now = self._clock()
         if self._new:
             self._take_over()
-            records = []  # read from where the group was, not from where the watermark is
+            self._unread = []  # read from where the group was, not from where the watermark is
         if not self._ledgers:
             self._healthy["redis"] = self._probe_tasks()
             return
         for place, log_end in self._consumer.ends(list(self._ledgers)).items():
             self._ledgers[place].observe_end(log_end, now)
+        records, self._unread = self._unread, []
         self._settle(records, now)
         self._finish_catching_up()
         if now >= self._next_judgement:
             self._next_judgement = now + _JUDGE_EVERY_S
-            self._judge(now, caught_up=not records)
+            self._judge(now, caught_up=len(records) < _POLL_RECORDS)
         self._enqueue(now)
         if now >= self._next_commit:
             self._next_commit = now + _COMMIT_EVERY_S
@@ -179,11 +183,12 @@ class Bridge:
             batch_size=self._settings.batch_size,
             window=self._settings.window,
             adopt_after_s=self._settings.adopt_after_ms / 1000 if adopted else 0.0,
+            first_attempt=2 if adopted else 1,
         )
 
     def _settle(self, records: list[LogRecord], now: float) -> None:
         """Enter the results into the ledgers, and see which tasks they complete."""
-        touched = set()
+        touched, answered = set(), set()
         for record in records:
             settled = _what_it_settles(record)
             if settled is None:
@@ -196,6 +201,7 @@ class Bridge:
             touched.add(place)
             detector = self._detectors[self._queue_of[place[0]]]
             detector.progressed(now)
+            answered.add(_who_answered(record, *place))
             service_ms = record.header(SERVICE_HEADER)
             if service_ms is not None and service_ms.isdigit():
                 detector.measured(int(service_ms) / 1000)
@@ -203,7 +209,7 @@ class Bridge:
             detector = self._detectors[self._queue_of[place[0]]]
             for task in detector.flights_of(*place):
                 if self._ledgers[place].is_settled(task):
-                    detector.settled(task, now)
+                    detector.settled(task, now, by_itself=task in answered)
 
     def _finish_catching_up(self) -> None:
         """Find the partitions whose results have been read up to where they ended at the take-over."""
@@ -316,6 +322,16 @@ def _what_it_settles(record: LogRecord) -> tuple[str, OffsetRange] | None:
         return (topic.decode() if topic else str(json.loads(record.value or b"")["source"]["topic"])), offsets
     except (ContractError, ValueError, KeyError, TypeError) as error:
         log.warning("a record at %s settles nothing: %s", record.source, error)
+        return None
+
+
+def _who_answered(record: LogRecord, topic: str, partition: int) -> DetectRange | None:
+    """Return the task that published a record, None when it does not say."""
+    task = record.header(TASK_HEADER)
+    try:
+        return None if task is None else DetectRange.decode(topic, partition, task)
+    except ContractError as error:
+        log.warning("a record at %s names no task: %s", record.source, error)
         return None
 
 

@@ -122,6 +122,25 @@ def test_markers_and_aborted_records_of_transactions_are_gaps(topics, reader):
     assert reader.read_range(topics.topic_frames, 1, OffsetRange(3, 5)).records == []
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_what_foreign_producers_compress_is_read(topics, reader, codec):
+    producer = KafkaProducer(
+        bootstrap_servers=topics.kafka_bootstrap_servers.split(","),
+        compression_type=codec,
+        linger_ms=100,
+        batch_size=4_000_000,
+        max_request_size=8_000_000,
+    )
+    values = [bytes([number]) * 700_000 for number in range(5)]  # more than one zstd window of 1 MB
+    try:
+        sent = [producer.send(topics.topic_frames, value, partition=0) for value in values]
+        offsets = [future.get(30).offset for future in sent]
+    finally:
+        producer.close()
+    read = reader.read_range(topics.topic_frames, 0, OffsetRange(offsets[0], offsets[-1] + 1))
+    assert [record.value for record in read.records] == values
+
+
 def test_what_retention_removed_is_told_and_not_waited_for(topics, producer, reader, admin):
     _send(producer, topics.topic_frames, 10)
     admin.delete_records({TopicPartition(topics.topic_frames, 0): 6})

@@ -50,6 +50,19 @@ def test_a_repeat_replaces(client, settings):
     assert document["total_faces"] == 1
 
 
+def test_what_was_detected_is_not_taken_back(client, settings):
+    results = Results(client, settings)
+    late = {"status": Status.SKIPPED, "error": "too old", "faces": ()}
+    results.replace_many([_record(0), _record(1, **late)])
+    results.replace_many([_record(0, **late), _record(1)])
+    results.replace_many([_record(2), _record(2, **late)])
+    assert [results.get(SourceOffset("frames", 0, number)) for number in range(3)] == [
+        _record(0),
+        _record(1),
+        _record(2),
+    ]
+
+
 def test_the_retention_follows_the_setting(client, settings):
     Results(client, settings).ensure_indexes()
     Results(client, settings.model_copy(update={"retention_days": 2})).ensure_indexes()

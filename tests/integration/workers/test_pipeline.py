@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import redis
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from contracts.faces import FacesRecord, Status
 from contracts.frames import FrameHeaders
@@ -135,8 +135,17 @@ def test_bad_frames_fail_with_a_reason_and_harm_no_neighbour(fleet, documents, f
     fleet.wait_for("owning partitions", "bridge")
     sent = [foreign.send(settings.topic_frames, value, partition=0) for value in frames]
     null = foreign.send(settings.topic_frames, None, key=b"null", partition=0)
+    odd = [("captured_at", b"0001-01-01T00:00:00+14:00")]
+    foreign.send(settings.topic_frames, pictures[0], key=b"odd", partition=0, headers=odd).get(60)
+    squeezed = KafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers.split(","), compression_type="gzip", max_request_size=2**26
+    )
+    squeezed.send(settings.topic_frames, bytes(settings.max_picture_bytes + 2**22), key=b"big", partition=0).get(60)
+    squeezed.close()
     places = [future.get(60).offset for future in sent]
-    wait_for_count(documents, len(frames) + 1)
+    wait_for_count(documents, len(frames) + 3)
+    assert documents.find_one({"camera_id": "odd"})["status"] == "ok"
+    assert "allowed" in documents.find_one({"camera_id": "big"})["error"]
     by_offset = {document["source"]["offset"]: document for document in documents.find()}
     for index, what in enumerate(bad):
         document = by_offset[places[1 + 2 * index]]
@@ -149,6 +158,8 @@ def test_bad_frames_fail_with_a_reason_and_harm_no_neighbour(fleet, documents, f
     assert all(by_offset[places[index]]["status"] == "ok" for index in range(0, len(frames), 2))
     dead = _read_all(settings, settings.topic_dead)
     assert {record.value or b"" for record in dead} == {*bad.values()}
+    assert b"dropped_bytes" not in dict(dead[0].headers)
+    assert [dict(record.headers)["dropped_bytes"] for record in dead if record.key == b"big"] == [b"20971520"]
     headers = [dict(record.headers) for record in dead]
     assert all(entry["error"] and entry["attempts"] == b"1" for entry in headers)
 

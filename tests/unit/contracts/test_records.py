@@ -83,6 +83,11 @@ def test_a_result_survives_the_round_trip(record):
         ({"faces": {}}, "faces should be a list"),
         ({"faces": [1]}, r"faces\[0\]: expected an object"),
         ({"faces": [{"face_id": 0, "confidence": float("nan")}]}, "bounding_box: expected an object"),
+        (
+            {"faces": [{"face_id": 0, "bounding_box": {"x": 1e30, "y": 0, "width": 1, "height": 1}}]},
+            "x should be a finite",
+        ),
+        ({"inference_ms": 10**30}, "inference_ms should be a finite"),
         ({"status": "fine"}, "status"),
         ({"status": "failed"}, "must say why"),
         ({"schema_version": 2}, "schema_version"),
@@ -125,6 +130,24 @@ def test_headers_of_any_bytes_are_readable(frame_id, captured_at, max_age_ms):
     frame = Frame.from_record(SourceOffset("frames", 0, 5), key=frame_id, value=None, headers=headers, timestamp_ms=-1)
     result = FacesRecord(frame.source, frame.camera_id, frame.frame_id, frame.captured_at, AT, Status.OK)
     assert FacesRecord.decode(result.encode()) == result
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 2**62])
+def test_a_time_stamp_outside_the_calendar_is_brought_into_it(timestamp_ms):
+    frame = Frame.from_record(SourceOffset("frames", 0, 5), key=None, value=b"", headers=[], timestamp_ms=timestamp_ms)
+    result = FacesRecord(frame.source, "a", 5, frame.captured_at, AT, Status.OK)
+    assert FacesRecord.decode(result.encode()) == result
+
+
+@pytest.mark.parametrize("value", [b"", b"1:2", b"1:2:x", b"2:1:1", b"1:2:0"])
+def test_a_task_header_of_another_form_is_refused(value):
+    with pytest.raises(ContractError):
+        DetectRange.decode("frames", 0, value)
+
+
+def test_a_task_header_survives_the_round_trip():
+    task = DetectRange("frames", 3, 5, 8, attempt=2)
+    assert DetectRange.decode("frames", 3, task.encode()) == task
 
 
 def test_a_frame_is_too_old_only_when_its_source_says_so():

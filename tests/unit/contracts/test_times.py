@@ -29,7 +29,17 @@ def test_every_usual_form_is_read(text, expected):
     assert to_rfc3339(from_rfc3339(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2026-11-23T21:30:00", "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "2026-11-23T21:30:00",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_what_names_no_time_is_refused(text):
     with pytest.raises(ContractError):
         from_rfc3339(text)

@@ -20,7 +20,7 @@ def test_a_task_that_was_overtaken_is_lost_after_a_few_service_times():
     detector = _measured()
     for start in (0, 1):
         detector.enqueued(_task(start), now=0.0)
-    detector.settled(_task(1), now=1.0)
+    detector.settled(_task(1), now=1.0, by_itself=True)
     assert detector.lost(now=2.9, waiting=5) == []
     assert detector.lost(now=3.1, waiting=5) == [_task(0)]
     assert len(detector) == 0
@@ -31,7 +31,7 @@ def test_a_long_backlog_loses_nothing():
     for start in range(100):
         detector.enqueued(_task(start), now=0.0)
     for start in range(50):
-        detector.settled(_task(start), now=float(start * 10))
+        detector.settled(_task(start), now=float(start * 10), by_itself=True)
     assert detector.lost(now=10_000.0, waiting=50) == []
 
 
@@ -74,7 +74,7 @@ def test_an_isolated_frame_has_the_time_of_its_own_process_on_top():
     detector = _measured()
     detector.enqueued(_task(0, attempt=3), now=0.0)
     detector.enqueued(_task(1), now=0.0)
-    detector.settled(_task(1), now=0.0)
+    detector.settled(_task(1), now=0.0, by_itself=True)
     assert detector.lost(now=31.9, waiting=1) == []
     assert detector.lost(now=32.1, waiting=1) == [_task(0, attempt=3)]
 
@@ -83,7 +83,7 @@ def test_silence_while_kafka_was_away_proves_nothing():
     detector = _measured()
     for start in (0, 1, 2):
         detector.enqueued(_task(start), now=0.0)
-    detector.settled(_task(1), now=1.0)
+    detector.settled(_task(1), now=1.0, by_itself=True)
     detector.lost(now=1.0, waiting=0)
     detector.forgive(now=60.0)
     assert detector.lost(now=61.0, waiting=0) == []
@@ -98,5 +98,15 @@ def test_flights_of_a_partition_that_went_to_another_bridge_are_forgotten():
     detector.forget("frames", 0)
     assert detector.flights_of("frames", 0) == []
     assert detector.flights_of("frames", 1) == [_task(0, partition=1)]
-    detector.settled(_task(0, partition=0), now=1.0)
+    detector.settled(_task(0, partition=0), now=1.0, by_itself=True)
+    assert len(detector) == 1
+
+
+def test_a_late_answer_to_an_earlier_attempt_overtakes_nobody():
+    """Karn's rule: the repeat stands at the end of the queue, and what is before it still waits."""
+    detector = _measured()
+    detector.enqueued(_task(5), now=0.0)
+    detector.enqueued(_task(0, attempt=2), now=0.0)
+    detector.settled(_task(0, attempt=2), now=1.0, by_itself=False)
+    assert detector.lost(now=1000.0, waiting=1) == []
     assert len(detector) == 1

@@ -1,0 +1,221 @@
+"""The uses against the simulator's truth: 10 % of the faces missed, 2 % false, five frames a second."""
+
+import json
+import statistics
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.geometry import Polygon
+from analytics.ground import GroundMap
+from analytics.presence import NamedZone, PresenceUpdate, ZonePresence, ZoneVisit
+from analytics.simulator import World, detect
+from analytics.simulator.scenes import crossing, gathering, intrusions, leaving, queueing
+from analytics.state import Stateful
+from analytics.tracking import Tracker, TrackPoint, TrackUpdate
+from analytics.uses.anomalies import Gatherings, Usual
+from analytics.uses.attendance import Attendance
+from analytics.uses.capacity import Capacity
+from analytics.uses.density import Density
+from analytics.uses.distancing import Distancing
+from analytics.uses.engagement import Engagement
+from analytics.uses.evacuation import Evacuation
+from analytics.uses.heatmap import Heatmap
+from analytics.uses.queues import Queue
+from analytics.uses.restricted import Restricted
+from contracts.cameras import Schedule
+
+from .conftest import IMAGE_SIZE, track
+
+FPS = 5
+WHOLE = Polygon(((0, 0), (1, 0), (1, 1), (0, 1)))
+MONDAY_S = 4 * 86400.0  # 1970-01-05
+
+
+def follow(
+    world: World, zone: Polygon, seed: int = 1
+) -> Iterator[tuple[float, TrackUpdate, PresenceUpdate, ZonePresence]]:
+    """Detect, track, and follow through one zone."""
+    presence, tracker = ZonePresence([NamedZone("zone", zone)], IMAGE_SIZE), Tracker(IMAGE_SIZE)
+    frames = list(detect(world, FPS, seed))
+    for frame, update in zip(frames, track(frames, tracker), strict=False):
+        yield frame.at_s, update, presence.update(update.points, update.ended, update.interval_s), presence
+
+
+def same_after_json(use: Stateful) -> None:
+    """The state survives JSON exactly."""
+    assert json.loads(json.dumps(use.state())) == use.state()
+
+
+@pytest.fixture(scope="module")
+def crowd() -> World:
+    return crossing(60, seed=5)
+
+
+@pytest.fixture(scope="module")
+def line() -> World:
+    return queueing(seed=2, duration_s=420)
+
+
+def test_dwell_occupancy_and_attendance_hold(crowd: World) -> None:
+    zone = Polygon(((0.25, 0), (0.75, 0), (0.75, 1), (0.25, 1)))
+    visits: list[ZoneVisit] = []
+    attendance, errors = Attendance(IMAGE_SIZE), []
+    for at_s, update, presence, zones in follow(crowd, zone):
+        visits += presence.left
+        attendance.update(update.points, update.ended, update.interval_s)
+        errors.append(abs(zones.present("zone", at_s, 0.45) - crowd.occupancy(zone, [at_s])[0]))
+    truth = crowd.visits(zone)
+    dwell = statistics.fmean(visit.left_s - visit.entered_s for visit in visits if visit.left_s is not None)
+    assert dwell == pytest.approx(statistics.fmean(visit.seconds for visit in truth), rel=0.05)
+    assert statistics.fmean(errors) < 0.5
+    assert attendance.unique == pytest.approx(len(crowd.visible()), rel=0.05)
+    low, high = attendance.interval()
+    assert low <= len(crowd.visible()) <= high
+    same_after_json(attendance)
+
+
+def test_waits_hold_measured_and_by_littles_law(line: World) -> None:
+    zone = Polygon(((0.12, 0.35), (0.97, 0.35), (0.97, 0.65), (0.12, 0.65)))
+    queue = Queue(minimum_stay_s=3.0)
+    at_s, length = 0.0, 0
+    for at_s, _, presence, zones in follow(line, zone):
+        length = zones.present("zone", at_s, 1.0)
+        for visit in presence.left:
+            queue.left(visit)
+        queue.update(at_s, length)
+    truth = [visit.seconds for visit in line.visits(zone) if visit.seconds >= 3]
+    report = queue.report(at_s, length)
+    assert report.wait_s == pytest.approx(statistics.fmean(truth), rel=0.10)
+    assert report.little_s == pytest.approx(statistics.fmean(truth), rel=0.15)
+    assert report.served == pytest.approx(len(truth), abs=2)
+    assert report.wait_low_s is not None and report.wait_high_s is not None
+    assert report.wait_low_s < statistics.fmean(truth) < report.wait_high_s
+    same_after_json(queue)
+
+
+def test_every_planned_intrusion_is_found_in_time_and_no_other() -> None:
+    corner = Polygon(((0.72, 0.65), (1, 0.65), (1, 1), (0.72, 1)))
+    world = intrusions(seed=4, times_s=(20, 70, 110), duration_s=150, passers=50)
+    restricted, found = Restricted([], minimum_stay_s=2.0, time_zone="UTC"), []
+    for at_s, _, _, zones in follow(world, corner):
+        found += restricted.update(zones.visits("zone"), at_s)
+    planned = [visit for visit in world.visits(corner) if visit.seconds >= 2.5]
+    assert len(planned) == len(found) == 3
+    for visit, intrusion in zip(planned, found, strict=True):
+        assert 0 <= intrusion.at_s - (visit.entered_s + 2.0) < 2.0
+    same_after_json(restricted)
+
+
+def test_a_schedule_is_that_of_the_place() -> None:
+    restricted = Restricted([Schedule("mon-fri", "22:00", "06:00")], 0.0, "Europe/Berlin")
+    assert restricted.forbidden(MONDAY_S + 21.5 * 3600)  # 22:30 in Berlin
+    assert not restricted.forbidden(MONDAY_S + 20.5 * 3600)
+    assert not restricted.update([ZoneVisit("vault", 1, MONDAY_S)], MONDAY_S + 9 * 3600)
+
+
+def test_a_gathering_and_its_end_are_found_once() -> None:
+    world = gathering(seed=3, people=7, starts_s=15, ends_s=45, duration_s=75)
+    use, found = Gatherings(), []
+    for at_s, update, _, _ in follow(world, WHOLE):
+        change = use.update(update.points, at_s)
+        found += [change] if change else []
+    assert [(change.kind, change.people >= 5) for change in found] == [("gathering", True), ("dispersal", False)]
+    assert 20 < found[0].at_s < 35 and 45 < found[1].at_s < 60
+    same_after_json(use)
+
+
+@pytest.mark.parametrize("closed_s", [None, (30.0, 65.0)])
+def test_a_blocked_exit_is_found_and_an_open_one_is_not(closed_s: tuple[float, float] | None) -> None:
+    exit_zone = Polygon(((0, 0.1), (0.45, 0.1), (0.45, 0.95), (0, 0.95)))
+    world = leaving(seed=6, duration_s=100, closed_s=closed_s)
+    use, found = Evacuation(), []
+    for at_s, _, presence, zones in follow(world, exit_zone):
+        for visit in presence.left:
+            assert visit.left_s is not None
+            use.passed(visit.left_s)
+        event = use.update(at_s, zones.present("zone", at_s, 1.0))
+        found += [event] if event else []
+    assert [event.kind for event in found] == (["bottleneck", "cleared"] if closed_s else [])
+    if closed_s:
+        assert closed_s[0] < found[0].at_s < closed_s[1] < found[1].at_s < closed_s[1] + 15
+    same_after_json(use)
+
+
+def test_levels_change_without_flicker() -> None:
+    density = Density(limit=10, area_m2=20.0)
+    levels = [change.level for step in range(400) if (change := density.update(step / 5, 6 + step // 50 % 2 * 2))]
+    assert levels[0] == "busy" and len(levels) == 1
+    assert density.per_m2(10) == 0.5
+    assert Density(limit=None, area_m2=None).update(0.0, 99) is None
+    same_after_json(density)
+
+
+def test_a_venue_counts_each_crossing_once() -> None:
+    venue = Capacity(limit=3)
+    changes = [venue.update(f"event-{number}", "in", float(number)) for number in range(4)]
+    assert [change.level for change in changes if change] == ["full", "over"]
+    assert venue.update("event-3", "in", 9.0) is None and venue.inside == 4
+    venue.update("event-9", "out", 10.0)
+    assert (venue.inside, venue.passed) == (3, (4, 1))
+    assert (change := venue.reset(0, 11.0)) is not None and change.level == "normal"
+    venue.update("event-10", "out", 12.0)
+    assert venue.inside == 0
+    same_after_json(venue)
+
+
+def test_the_heatmap_adds_up_and_fades() -> None:
+    heat = Heatmap(4, 2, half_life_s=60.0)
+    heat.add([(0.1, 0.1), (1.0, 1.0)], 1000.0, 2.0)
+    assert heat.cells() == [[2, 0, 0, 0], [0, 0, 0, 2]]
+    assert heat.cells(1060.0)[0][0] == pytest.approx(1.0)
+    heat.add([(0.1, 0.1)], 1000.0 + 60 * 400, 2.0)
+    assert heat.cells()[0][0] == pytest.approx(2.0)
+    same_after_json(heat)
+
+
+def test_short_looks_do_not_count() -> None:
+    display = Engagement(minimum_s=2.0)
+    assert display.update(ZoneVisit("display", 1, 0.0, 1.0)) is None
+    look = display.update(ZoneVisit("display", 2, 0.0, 6.0))
+    assert look is not None and look.seconds == 6.0
+    assert (display.viewers, display.mean_s) == (1, 6.0)
+    same_after_json(display)
+
+
+def test_pairs_that_stay_near_are_reported_once() -> None:
+    use, found = Distancing(1.5, IMAGE_SIZE), []
+    for step in range(50):
+        points = [TrackPoint(i, step / 5, x, 300, 44, 55, 0.9, i) for i, x in ((1, 100), (2, 400), (3, 1000))]
+        distances = use.update(points, step / 5)
+        found += distances.violations
+    assert [(pair.track_ids, round(pair.metres, 2)) for pair in found] == [((1, 2), 1.02)]
+    assert (distances.pairs, distances.near) == (3, 1)
+    same_after_json(use)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=2, max_size=2))
+def test_the_ground_plane_gives_back_what_a_camera_projected(places: list[tuple[float, float]]) -> None:
+    def project(x: float, y: float) -> tuple[float, float]:
+        return (0.1 * x + 0.02 * y) / (1 + 0.05 * y), (0.09 * y) / (1 + 0.05 * y)
+
+    corners = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))
+    ground = GroundMap(tuple(project(*corner) for corner in corners), corners)
+    for place in places:
+        assert ground.to_metres(project(*place)) == pytest.approx(place, abs=1e-6)
+
+
+def test_an_unusual_hour_is_told_from_a_usual_one() -> None:
+    usual, random = Usual("UTC"), np.random.default_rng(1)
+    for week in range(6):
+        for hour in range(24):
+            count = float(random.poisson(20 if 8 <= hour < 20 else 2))
+            unusual = usual.judge(MONDAY_S + (7 * 24 * week + hour) * 3600, count)
+            assert (unusual.score is None) == (week < 4)
+            assert unusual.score is None or abs(unusual.score) < 4
+    night = usual.judge(MONDAY_S + (7 * 24 * 6 + 3) * 3600, 25.0)
+    assert night.score is not None and night.score > 8
+    same_after_json(usual)
