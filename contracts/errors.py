@@ -22,7 +22,7 @@ class ConfigurationError(CrowdwatchError, ValueError):
 
 
 class UnreadableError(CrowdwatchError):
-    """The log holds something that cannot be read: damaged, or compressed in an unknown way. Trying again is no help."""
+    """The log holds something that cannot be read, damaged or compressed in an unknown way; trying again is no help."""
 
 
 class UnavailableError(CrowdwatchError):
