@@ -1,0 +1,77 @@
+"""Evacuation: how fast the exits take people, who remains, and where density rises while flow falls."""
+
+from dataclasses import dataclass
+
+from analytics.state import Stateful
+
+_FLOW_S = 15.0
+_LASTING_S = 5.0
+_LEAST_CROWD = 5
+_LEAST_PER_PERSON = 0.02  # people a second that an open exit takes of each who is before it, at the very least
+
+
+@dataclass(frozen=True)
+class ExitReport:
+    """An exit at a time: people a minute over the last 15 s, and people before it."""
+
+    per_minute: float
+    waiting: int
+
+
+@dataclass(frozen=True)
+class ExitEvent:
+    """`bottleneck`: people gather before an exit that takes hardly any. `cleared`: that is over."""
+
+    kind: str
+    at_s: float
+    per_minute: float
+    waiting: int
+
+
+class Evacuation(Stateful):
+    """One exit: the zone before it, and those who leave over it.
+
+    A bottleneck is found when at least five people are in the zone, more than there were 15 s ago, and for five seconds
+    fewer leave than 2 % of them a second. It is cleared when the zone is empty or people leave again.
+    """
+
+    STATE = ("_passed", "_counts", "_since_s", "_blocked")
+
+    def __init__(self) -> None:
+        self._passed: list[float] = []
+        self._counts: list[list[float]] = []
+        self._since_s: float | None = None
+        self._blocked = False
+
+    def passed(self, at_s: float) -> None:
+        """Count somebody who left over the exit."""
+        self._passed.append(at_s)
+
+    def update(self, at_s: float, waiting: int) -> ExitEvent | None:
+        """Take the number of people before the exit at a frame."""
+        self._passed = [passed_s for passed_s in self._passed if passed_s > at_s - _FLOW_S]
+        if not self._counts or at_s - self._counts[-1][0] >= 1.0:
+            self._counts.append([at_s, waiting])
+        while self._counts and self._counts[0][0] < at_s - _FLOW_S:
+            self._counts.pop(0)
+        report = self.report(waiting)
+        slow = report.per_minute / 60 < _LEAST_PER_PERSON * waiting
+        if self._blocked:
+            if waiting == 0 or (report.per_minute > 0 and not slow):
+                self._blocked, self._since_s = False, None
+                return ExitEvent("cleared", at_s, report.per_minute, waiting)
+            return None
+        rising = (bool(self._counts) and waiting > self._counts[0][1]) or self._since_s is not None
+        if waiting < _LEAST_CROWD or not slow or not rising:
+            self._since_s = None
+            return None
+        if self._since_s is None:
+            self._since_s = at_s
+        if at_s - self._since_s < _LASTING_S:
+            return None
+        self._blocked = True
+        return ExitEvent("bottleneck", at_s, report.per_minute, waiting)
+
+    def report(self, waiting: int) -> ExitReport:
+        """Return the flow of the last 15 s and the people before the exit."""
+        return ExitReport(60 * len(self._passed) / _FLOW_S, waiting)

@@ -1,0 +1,52 @@
+"""Restricted zones: somebody is where, and when, nobody should be."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
+
+from analytics.presence import ZoneVisit
+from analytics.state import Stateful
+from contracts.cameras import Schedule
+
+
+@dataclass(frozen=True)
+class Intrusion:
+    """A track has stayed in a restricted zone for its minimum stay."""
+
+    track_id: int
+    entered_s: float
+    at_s: float
+
+
+class Restricted(Stateful):
+    """One restricted zone: at the times of its schedule (always, without one), in the camera's time zone."""
+
+    STATE = ("_reported",)
+
+    def __init__(self, schedule: Sequence[Schedule], minimum_stay_s: float, time_zone: str) -> None:
+        self._schedule = tuple(schedule)
+        self._minimum_stay_s = minimum_stay_s
+        self._zone = ZoneInfo(time_zone)
+        self._reported: list[int] = []
+
+    def forbidden(self, at_s: float) -> bool:
+        """Whether nobody should be here at a time."""
+        local = datetime.fromtimestamp(at_s, timezone.utc).astimezone(self._zone)
+        minute = 60 * local.hour + local.minute
+        return not self._schedule or any(one.covers(local.weekday(), minute) for one in self._schedule)
+
+    def update(self, visits: Iterable[ZoneVisit], at_s: float) -> list[Intrusion]:
+        """Take the visits that are not over; return those that have now lasted too long. Each is reported once."""
+        visits = list(visits)
+        here = {visit.track_id for visit in visits}
+        self._reported = [track_id for track_id in self._reported if track_id in here]
+        if not visits or not self.forbidden(at_s):
+            return []
+        found = [
+            Intrusion(visit.track_id, visit.entered_s, at_s)
+            for visit in visits
+            if visit.track_id not in self._reported and at_s - visit.entered_s >= self._minimum_stay_s
+        ]
+        self._reported += [intrusion.track_id for intrusion in found]
+        return found
