@@ -1,5 +1,7 @@
 """What happened in a simulated scene, and the truth about it: crossings, visits, occupancy."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -113,19 +115,28 @@ class World:
         return sorted({visit.identity for visit in self.visits(whole)})
 
     def crossings(self, line: Line) -> list[Crossing]:
-        """Return who passed a line when and which way, by time; a return within half a face's width is none."""
+        """Return who passed a line when and which way, by time. Steps back of a quarter of a face's width are none."""
         found: list[Crossing] = []
         for trajectory in self.trajectories:
             points = self.scene.to_relative(trajectory.positions_m)
-            sides = _sides(line, points)
-            changes = np.flatnonzero((sides[:-1] >= 0) != (sides[1:] >= 0))
-            for index in changes:
-                before, after = (tuple(map(float, points[i])) for i in (index, index + 1))
-                part = line.passed_at((before[0], before[1]), (after[0], after[1]))
+            sides = _sides(line, points) / self._length_m(line) * self.scene.width_m * self.scene.height_m
+            clear = np.flatnonzero(np.abs(sides) >= trajectory.face_m / 4)
+            for before, after in itertools.pairwise(clear.tolist()):
+                if (sides[before] >= 0) == (sides[after] >= 0):
+                    continue
+                index = before + int(
+                    np.flatnonzero((sides[before:after] >= 0) != (sides[before + 1 : after + 1] >= 0))[0]
+                )
+                start, end = (tuple(map(float, points[i])) for i in (index, index + 1))
+                part = line.passed_at((start[0], start[1]), (end[0], end[1]))
                 if part is not None:
                     at_s = (trajectory.first_step + index + part) * STEP_S
-                    found.append(Crossing(trajectory.identity, at_s, "in" if sides[index + 1] >= 0 else "out"))
+                    found.append(Crossing(trajectory.identity, at_s, "in" if sides[after] >= 0 else "out"))
         return sorted(found, key=lambda crossing: crossing.at_s)
+
+    def _length_m(self, line: Line) -> float:
+        (x0, y0), (x1, y1) = self.scene.to_metres(line.start), self.scene.to_metres(line.end)
+        return math.hypot(x1 - x0, y1 - y0)
 
     def visits(self, zone: Polygon, shows_face: bool = False, gap_s: float = 1.0) -> list[Visit]:
         """Return who was in a zone from when to when; absences of up to `gap_s` are part of a visit.

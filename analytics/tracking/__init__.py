@@ -1,11 +1,12 @@
 """Tracks of faces that are small and seen seldom: who in this frame is who of the frames before."""
 
 from analytics.tracking.parameters import TrackerParameters
-from analytics.tracking.reorder import ReorderWindow
+from analytics.tracking.reorder import Ordered, ReorderWindow
 from analytics.tracking.tracker import Detections, TrackEnd, Tracker, TrackPoint, TrackUpdate
 
 __all__ = [
     "Detections",
+    "Ordered",
     "ReorderWindow",
     "TrackEnd",
     "TrackPoint",

@@ -1,5 +1,6 @@
 """Frames of one camera arrive out of order, late or twice; tracking wants them in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -67,10 +68,10 @@ class ReorderWindow(Generic[T]):
         """Number and time of the frame released last."""
         return None if self._last_id is None else (self._last_id, self._last_s)
 
-    def resume(self, last: tuple[int, float] | None, waiting: list[Ordered[T]]) -> None:
+    def resume(self, last: Sequence[float] | None, waiting: list[Ordered[T]]) -> None:
         """Go on where another window stood: its `last` and its `waiting()`."""
         if last is not None:
-            self._last_id, self._last_s = last
+            self._last_id, self._last_s = int(last[0]), last[1]
         self._waiting = {ordered.frame_id: ordered for ordered in waiting}
 
     def _release(self, frame_id: int) -> Ordered[T]:

@@ -110,6 +110,11 @@ class Tracker:
         self._tracks = np.empty((0, COLUMNS))
         self._pending: list[list[TrackPoint]] = []  # of each track the points that wait for its confirmation
 
+    @property
+    def next_id(self) -> int:
+        """The id that the next confirmed track will have."""
+        return self._next_id
+
     def update(self, detections: Detections, at_s: float) -> TrackUpdate:
         """Match the finds of one frame, taken at `at_s` (seconds since 1970), to the tracks; begin and end tracks."""
         if self._at_s is not None:

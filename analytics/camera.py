@@ -1,0 +1,280 @@
+"""All of one camera's analytics: results in, events out, and everything in between as one checkpoint.
+
+Runs on the time of the pictures alone: the same results give the same events, ids and checkpoints, live or replayed.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from analytics.geometry import Anchor, Line, Polygon
+from analytics.ground import GroundMap
+from analytics.lines import LineCounter, NamedLine
+from analytics.occupancy import OccupancySecond, OccupancySeries
+from analytics.presence import NamedZone, ZonePresence, ZoneVisit
+from analytics.tracking import Detections, Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate
+from analytics.uses.anomalies import Gatherings, Usual
+from analytics.uses.attendance import Attendance
+from analytics.uses.density import Density
+from analytics.uses.distancing import Distancing
+from analytics.uses.engagement import Engagement
+from analytics.uses.evacuation import Evacuation
+from analytics.uses.heatmap import Heatmap
+from analytics.uses.queues import Queue
+from analytics.uses.restricted import Restricted
+from contracts.cameras import Camera, ZoneSettings
+from contracts.errors import ContractError
+from contracts.events import Event, EventKind
+from contracts.faces import FacesRecord, Status
+from contracts.times import from_epoch_ms
+
+VERSION = 1
+_PRESENT_FRAMES = 2.5
+_DEFAULT_SIZE = (1280, 720)
+
+
+@dataclass
+class CameraUpdate:
+    """What a result changed: events, in the order in which they were found, and seconds of occupancy that are final."""
+
+    events: list[Event] = field(default_factory=list)
+    occupancy: list[OccupancySecond] = field(default_factory=list)
+
+
+class CameraAnalytics:
+    """The analytics of one camera, by its settings.
+
+    Results come in any order; they are brought into that of `frame_id` within a window. A result that is `skipped` or
+    `failed` tells nothing about the crowd and only moves the time on.
+    """
+
+    def __init__(self, camera: Camera, parameters: TrackerParameters | None = None) -> None:
+        self.camera = camera
+        self._parameters = parameters or TrackerParameters()
+        self._window = ReorderWindow[FacesRecord]()
+        self._next_id = 1
+        self._tracker: Tracker | None = None
+        self._size = _DEFAULT_SIZE
+        self._build(_DEFAULT_SIZE)
+
+    def _build(self, size: tuple[int, int]) -> None:
+        """Make the parts anew for pictures of a size."""
+        camera = self.camera
+        self._size = size
+        self._lines = LineCounter(
+            [NamedLine(one.name, Line(one.start, one.end), Anchor(one.anchor)) for one in camera.lines], size
+        )
+        zones = [NamedZone(one.name, Polygon(one.polygon), Anchor(one.anchor)) for one in camera.zones]
+        self._presence = ZonePresence(zones, size)
+        self._attendance = Attendance(size)
+        self._heatmap = Heatmap(half_life_s=1800.0)
+        self._gatherings = Gatherings()
+        plane = camera.ground_plane
+        ground = None if plane is None else GroundMap(plane.image, plane.metres)
+        self._distancing = Distancing(camera.distance_limit_m, size, ground)
+        self._density = _by_role(camera, "density", lambda zone: Density(zone.limit, zone.area_m2))
+        self._queues = _by_role(camera, "queue", lambda zone: Queue(zone.minimum_stay_s))
+        self._restricted = _by_role(
+            camera, "restricted", lambda zone: Restricted(zone.schedule, zone.minimum_stay_s, camera.time_zone)
+        )
+        self._displays = _by_role(camera, "display", lambda zone: Engagement(zone.minimum_stay_s))
+        self._exits = _by_role(camera, "exit", lambda _: Evacuation())
+        self._usual = {zone.name: Usual(camera.time_zone) for zone in camera.zones}
+        self._occupancy = OccupancySeries([zone.name for zone in camera.zones], self._parameters.lost_s + 1.0)
+
+    def update(self, record: FacesRecord) -> CameraUpdate:
+        """Take a result; return what it and those that waited for it changed."""
+        changed = CameraUpdate()
+        for ordered in self._window.push(record.frame_id, record.captured_at.timestamp(), record):
+            self._analyse(ordered.frame, changed)
+        return changed
+
+    def flush(self) -> CameraUpdate:
+        """Analyse what waits for its turn: nothing more will come, or not for long."""
+        changed = CameraUpdate()
+        for ordered in self._window.flush():
+            self._analyse(ordered.frame, changed)
+        return changed
+
+    def _analyse(self, record: FacesRecord, changed: CameraUpdate) -> None:
+        if record.status is not Status.OK:
+            return
+        size = self._size if record.image is None else (record.image.width, record.image.height)
+        if self._tracker is None or size != self._size:
+            if self._tracker is not None:
+                self._next_id = self._tracker.next_id
+                self._build(size)
+            elif size != self._size:
+                self._build(size)
+            self._tracker = Tracker(size, self._parameters, self._next_id)
+        boxes = np.array(
+            [
+                (box.x, box.y, box.x + box.width, box.y + box.height)
+                for box in (one.bounding_box for one in record.faces)
+            ],
+            np.float64,
+        ).reshape(-1, 4)
+        confidence = np.array([face.confidence for face in record.faces], np.float64)
+        found = self._tracker.update(Detections(boxes, confidence), record.captured_at.timestamp())
+        self._follow(found, record, changed)
+
+    def _follow(self, found: TrackUpdate, record: FacesRecord, changed: CameraUpdate) -> None:
+        at_s = record.captured_at.timestamp()
+
+        def happened(kind: EventKind, event_s: float, **about: Any) -> None:
+            changed.events.append(Event(kind, self.camera.camera_id, _to_time(event_s), record.source, **about))
+
+        for crossing in self._lines.update(found.points, found.ended, found.interval_s):
+            happened(
+                EventKind.LINE_CROSSED,
+                crossing.at_s,
+                line=crossing.line,
+                track_id=crossing.track_id,
+                direction=crossing.direction,
+            )
+        moved = self._presence.update(found.points, found.ended, found.interval_s)
+        for visit in moved.entered:
+            happened(EventKind.ZONE_ENTERED, visit.entered_s, zone=visit.zone, track_id=visit.track_id)
+            self._occupancy.entered(visit)
+        for visit in moved.left:
+            self._leave(visit, happened)
+        width, height = self._size
+        places = [(point.x / width, point.y / height) for point in found.points]
+        self._heatmap.add(places, at_s, min(found.interval_s, 1.0))
+        self._attendance.update(found.points, found.ended, found.interval_s)
+        for pair in self._distancing.update(found.points, at_s).violations:
+            value = {"metres": round(pair.metres, 2), "track_ids": list(pair.track_ids)}
+            happened(EventKind.DISTANCE, pair.at_s, track_id=pair.track_ids[0], value=value)
+        change = self._gatherings.update(found.points, at_s)
+        if change is not None:
+            happened(EventKind(change.kind), change.at_s, value={"people": change.people})
+        self._judge_zones(at_s, _PRESENT_FRAMES * max(found.interval_s, 0.04), happened)
+        changed.occupancy += self._occupancy.advance(at_s, self._learn)
+
+    def _leave(self, visit: ZoneVisit, happened: Callable[..., None]) -> None:
+        assert visit.left_s is not None
+        about = {"zone": visit.zone, "track_id": visit.track_id}
+        dwell_s = round(visit.left_s - visit.entered_s, 3)
+        happened(EventKind.ZONE_LEFT, visit.left_s, **about, value={"dwell_s": dwell_s})
+        self._occupancy.left(visit)
+        queue, display, way_out = (by.get(visit.zone) for by in (self._queues, self._displays, self._exits))
+        if queue is not None and (wait_s := queue.left(visit)) is not None:
+            happened(EventKind.QUEUE_JOINED, visit.entered_s, **about)
+            happened(EventKind.QUEUE_LEFT, visit.left_s, **about, value={"wait_s": round(wait_s, 3)})
+        if display is not None and (look := display.update(visit)) is not None:
+            happened(EventKind.ENGAGED, look.at_s, **about, value={"seconds": round(look.seconds, 3)})
+        if way_out is not None:
+            way_out.passed(visit.left_s)
+
+    def _judge_zones(self, at_s: float, within_s: float, happened: Callable[..., None]) -> None:
+        for zone in self.camera.zones:
+            count = self._presence.present(zone.name, at_s, within_s)
+            if zone.name in self._density and (level := self._density[zone.name].update(at_s, count)) is not None:
+                value = {"count": level.count, "per_m2": level.per_m2, "level": level.level, "before": level.before}
+                happened(EventKind.DENSITY_LEVEL, at_s, zone=zone.name, value=value)
+            if zone.name in self._queues:
+                self._queues[zone.name].update(at_s, count)
+            if zone.name in self._restricted:
+                for intrusion in self._restricted[zone.name].update(self._presence.visits(zone.name), at_s):
+                    value = {"stayed_s": round(at_s - intrusion.entered_s, 3)}
+                    happened(EventKind.INTRUSION, at_s, zone=zone.name, track_id=intrusion.track_id, value=value)
+            if zone.name in self._exits and (jam := self._exits[zone.name].update(at_s, count)) is not None:
+                value = {"per_minute": jam.per_minute, "waiting": jam.waiting}
+                happened(EventKind(jam.kind), at_s, zone=zone.name, value=value)
+
+    def _learn(self, zone: str, minute_s: int, mean: float) -> tuple[float | None, float | None]:
+        """Judge a minute's mean occupancy by what is usual; returns what was expected and the score."""
+        unusual = self._usual[zone].judge(minute_s, mean)
+        return unusual.expected, unusual.score
+
+    def _parts(self) -> dict[str, Any]:
+        """All parts with a state of their own, by name."""
+        groups: dict[str, dict[str, Any]] = {
+            "density": dict(self._density),
+            "queue": dict(self._queues),
+            "restricted": dict(self._restricted),
+            "display": dict(self._displays),
+            "exit": dict(self._exits),
+            "usual": dict(self._usual),
+        }
+        parts = {f"{group}/{zone}": part for group, by in groups.items() for zone, part in by.items()}
+        return parts | {
+            "lines": self._lines,
+            "presence": self._presence,
+            "attendance": self._attendance,
+            "heatmap": self._heatmap,
+            "gatherings": self._gatherings,
+            "distancing": self._distancing,
+            "occupancy": self._occupancy,
+        }
+
+    def checkpoint(self) -> bytes:
+        """Return the whole state, waiting results included, as compact JSON."""
+        state = {
+            "version": VERSION,
+            "camera": self.camera.to_dict(),
+            "size": self._size,
+            "next_id": self._next_id,
+            "window": {
+                "last": self._window.last,
+                "late": self._window.late,
+                "waiting": [ordered.frame.to_dict() for ordered in self._window.waiting()],
+            },
+            "tracker": None if self._tracker is None else self._tracker.checkpoint().decode(),
+            "parts": {name: part.state() for name, part in self._parts().items()},
+        }
+        return json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+    @classmethod
+    def restore(
+        cls, checkpoint: bytes, camera: Camera | None = None, parameters: TrackerParameters | None = None
+    ) -> "CameraAnalytics":
+        """Go on from a checkpoint.
+
+        With other settings of the `camera`, tracks and ids go on, and what depends on zones and lines begins anew where
+        it does not fit.
+
+        Raises:
+            ContractError: it is no checkpoint of this version.
+        """
+        try:
+            state: dict[str, Any] = json.loads(checkpoint)
+        except ValueError as error:
+            raise ContractError(f"expected a camera's checkpoint, got {checkpoint[:40]!r}") from error
+        if state.get("version") != VERSION:
+            raise ContractError(f"expected a checkpoint of version {VERSION}, got {state.get('version')}")
+        before = Camera.from_dict(state["camera"])
+        camera = camera or before
+        restored = cls(camera, parameters)
+        width, height = state["size"]
+        restored._build((width, height))
+        restored._next_id = state["next_id"]
+        window = state["window"]
+        records = [FacesRecord.from_dict(one) for one in window["waiting"]]
+        waiting = [Ordered(record.frame_id, record.captured_at.timestamp(), record) for record in records]
+        restored._window.resume(window["last"], waiting)
+        restored._window.late = window["late"]
+        if state["tracker"] is not None:
+            restored._tracker = Tracker.restore(state["tracker"].encode(), parameters)
+        same = {
+            "lines": camera.lines == before.lines,
+            "presence": camera.zones == before.zones,
+            "occupancy": camera.zones == before.zones,
+        }
+        for name, part in restored._parts().items():
+            if name in state["parts"] and same.get(name, True):
+                part.resume(state["parts"][name])
+        return restored
+
+
+def _by_role(camera: Camera, role: str, make: Callable[[ZoneSettings], Any]) -> dict[str, Any]:
+    return {zone.name: make(zone) for zone in camera.zones if role in zone.roles}
+
+
+def _to_time(at_s: float) -> datetime:
+    return from_epoch_ms(math.floor(at_s * 1000 + 0.5))
