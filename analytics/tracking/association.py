@@ -26,7 +26,13 @@ class Associator:
         self._parameters = parameters
 
     def match(
-        self, tracks: Floats, finds: Floats, at_s: float, interval_s: float, after: tuple[Floats, float] | None
+        self,
+        tracks: Floats,
+        expected: Prediction,
+        finds: Floats,
+        at_s: float,
+        interval_s: float,
+        after: tuple[Floats, float] | None,
     ) -> tuple[Indices, Indices]:
         """Return rows and columns of the matches: the sure finds first, then the doubtful ones among tracks left over.
 
@@ -35,7 +41,6 @@ class Associator:
         if not len(tracks) or not len(finds):
             none = np.empty(0, np.intp)
             return none, none
-        expected = predict(tracks, at_s, self._parameters)
         cost = self._cost(tracks, expected, finds, interval_s)
         if after is not None and len(after[0]):
             possible = cost < np.inf

@@ -46,6 +46,10 @@ class Prediction:
     with_velocity: Floats
     velocity: Floats
 
+    def of(self, rows: NDArray[np.intp]) -> "Prediction":
+        """Return that of some of the tracks."""
+        return Prediction(self.centers[rows], self.position[rows], self.with_velocity[rows], self.velocity[rows])
+
     def gains(self, measurement: float) -> tuple[Floats, Floats]:
         """Return the Kalman gains of position and velocity, for a find with this standard deviation."""
         total = self.position + measurement**2
@@ -69,10 +73,9 @@ def predict(tracks: Floats, at_s: float, parameters: TrackerParameters) -> Predi
     return Prediction(centers, *spread(tracks[:, PP], tracks[:, PV], tracks[:, VV], elapsed, parameters))
 
 
-def correct(tracks: Floats, finds: Floats, at_s: float, parameters: TrackerParameters) -> None:
+def correct(tracks: Floats, expected: Prediction, finds: Floats, at_s: float, measurement: float) -> None:
     """Correct tracks, (n, COLUMNS), in place by the find of each, (n, FIND_COLUMNS)."""
-    expected = predict(tracks, at_s, parameters)
-    gain, velocity_gain = expected.gains(parameters.measurement)
+    gain, velocity_gain = expected.gains(measurement)
     off = finds[:, :2] - expected.centers
     tracks[:, X : Y + 1] = expected.centers + gain[:, None] * off
     tracks[:, VX : VY + 1] += velocity_gain[:, None] * off

@@ -31,6 +31,7 @@ from analytics.tracking.motion import (
     Y,
     begin,
     correct,
+    predict,
 )
 from analytics.tracking.parameters import TrackerParameters
 from contracts.errors import ContractError
@@ -82,7 +83,7 @@ class TrackEnd:
 
 @dataclass(frozen=True)
 class TrackUpdate:
-    """What a frame changed. Points are in the order of time; a track just confirmed brings its earlier points too."""
+    """What a frame changed. A track's points are in the order of time; one just confirmed brings earlier ones."""
 
     points: Sequence[TrackPoint]
     ended: Sequence[TrackEnd]
@@ -151,11 +152,12 @@ class Tracker:
         points: list[TrackPoint],
         ended: list[TrackEnd],
     ) -> None:
-        rows, columns = self._associator.match(self._tracks, finds, at_s, self._interval_s, after)
+        expected = predict(self._tracks, at_s, self.parameters)
+        rows, columns = self._associator.match(self._tracks, expected, finds, at_s, self._interval_s, after)
         self._tracks[:, MISSES] += 1
         if len(rows):
             tracks = self._tracks[rows]
-            correct(tracks, finds[columns], at_s, self.parameters)
+            correct(tracks, expected.of(rows), finds[columns], at_s, self.parameters.measurement)
             self._tracks[rows] = tracks
             self._report(rows, columns, finds, at_s, points)
         self._end(at_s, ended)
@@ -186,7 +188,7 @@ class Tracker:
     def _end(self, at_s: float, ended: list[TrackEnd]) -> None:
         """Drop tracks that were not found for too long; the confirmed ones among them are reported."""
         tracks = self._tracks
-        if not len(tracks):
+        if not (tracks[:, MISSES] > 1).any():
             return
         confirmed = tracks[:, ID] > 0
         limit = np.where(confirmed, self.parameters.lost_s, self.parameters.tentative_s)

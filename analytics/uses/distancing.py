@@ -1,12 +1,16 @@
 """Distancing: pairs that stand nearer than a limit, and for how long."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analytics.ground import GroundMap
 from analytics.state import Stateful
 from analytics.tracking import TrackPoint
+
+Floats = NDArray[np.float64]
 
 FACE_M = 0.15
 """The width of a face, in metres: the scale where no ground plane is given."""
@@ -48,26 +52,31 @@ class Distancing(Stateful):
         self._ground = ground
         self._near: dict[str, list[float]] = {}  # of each near pair: since when, last seen, 1 when reported
 
-    def distance_m(self, a: TrackPoint, b: TrackPoint) -> float:
-        """Return the distance of two faces, in metres."""
+    def distances_m(self, points: Sequence[TrackPoint]) -> Floats:
+        """Return the distances of (n) faces from each other in metres, (n, n)."""
         if self._ground is None:
-            return math.hypot(a.x - b.x, a.y - b.y) / ((a.width + b.width) / 2) * FACE_M
-        return math.dist(*(self._ground.to_metres((one.x / self._width, one.y / self._height)) for one in (a, b)))
+            places = np.array([(one.x, one.y) for one in points]).reshape(-1, 2)
+            widths = np.array([one.width for one in points])
+            scale: Floats | float = (widths[:, None] + widths) / (2 * FACE_M)
+        else:
+            relative = [(one.x / self._width, one.y / self._height) for one in points]
+            places = np.array([self._ground.to_metres(place) for place in relative]).reshape(-1, 2)
+            scale = 1.0
+        apart = places[:, None] - places
+        distances: Floats = np.sqrt((apart * apart).sum(axis=2)) / scale
+        return distances
 
     def update(self, points: Sequence[TrackPoint], at_s: float) -> Distances:
         """Take the faces of a frame."""
-        violations, near = [], 0
-        for index, a in enumerate(points):
-            for b in points[index + 1 :]:
-                metres = self.distance_m(a, b)
-                if metres >= self._limit_m:
-                    continue
-                near += 1
-                first, second = sorted((a.track_id, b.track_id))
-                pair = self._near.setdefault(f"{first}-{second}", [at_s, at_s, 0])
-                pair[1] = at_s
-                if not pair[2] and at_s - pair[0] >= _LASTING_S:
-                    pair[2] = 1
-                    violations.append(TooNear((first, second), at_s, metres))
+        distances = self.distances_m(points)
+        violations: list[TooNear] = []
+        near = [(a, b) for a, b in np.argwhere(distances < self._limit_m).tolist() if a < b]
+        for a, b in near:
+            first, second = sorted((points[a].track_id, points[b].track_id))
+            pair = self._near.setdefault(f"{first}-{second}", [at_s, at_s, 0])
+            pair[1] = at_s
+            if not pair[2] and at_s - pair[0] >= _LASTING_S:
+                pair[2] = 1
+                violations.append(TooNear((first, second), at_s, float(distances[a, b])))
         self._near = {key: pair for key, pair in self._near.items() if at_s - pair[1] <= _FORGET_S}
-        return Distances(len(points) * (len(points) - 1) // 2, near, violations)
+        return Distances(len(points) * (len(points) - 1) // 2, len(near), violations)
