@@ -101,6 +101,11 @@ class CameraAnalytics:
             self._analyse(ordered.frame, changed)
         return changed
 
+    @property
+    def unique(self) -> int:
+        """How many different people were seen since counting began."""
+        return self._attendance.unique
+
     def _analyse(self, record: FacesRecord, changed: CameraUpdate) -> None:
         if record.status is not Status.OK:
             return

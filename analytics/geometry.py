@@ -13,9 +13,6 @@ from contracts.errors import ContractError
 Point = tuple[float, float]
 """x and y, relative to the picture's width and height."""
 
-EDGE = 0.03
-"""A line with both ends this near to one edge of the picture runs along that edge."""
-
 
 class Anchor(str, Enum):
     """The point of a box that stands for the person."""
@@ -47,12 +44,6 @@ class Polygon:
         """The area as a part of the picture's (shoelace formula)."""
         ends = (*self.corners[1:], self.corners[0])
         return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(self.corners, ends, strict=True))) / 2
-
-    @property
-    def center(self) -> Point:
-        """The mean of the corners."""
-        count = len(self.corners)
-        return sum(x for x, _ in self.corners) / count, sum(y for _, y in self.corners) / count
 
     def contains(self, point: Point) -> bool:
         """Whether a point lies within, by the even-odd rule, or on the border."""
@@ -113,16 +104,6 @@ class Line:
     def distance(self, point: Point, aspect: float = 1.0) -> float:
         """Return how far a point is from the segment, in picture widths; `aspect`: the picture's height by width."""
         return segment_distance(point, self.start, self.end, aspect)
-
-    @property
-    def edge(self) -> Point | None:
-        """The outward direction of the picture's edge that the line runs along, None for a line within the picture."""
-        for axis, outward in ((0, (-1.0, 0.0)), (1, (0.0, -1.0))):
-            if max(self.start[axis], self.end[axis]) <= EDGE:
-                return outward
-            if min(self.start[axis], self.end[axis]) >= 1 - EDGE:
-                return -outward[0] + 0.0, -outward[1] + 0.0
-        return None
 
 
 def segment_distance(point: Point, start: Point, end: Point, aspect: float) -> float:

@@ -26,7 +26,7 @@ from analytics.tracking import Detections, TrackEnd, Tracker, TrackerParameters,
 DOOR = Line((0.5, 0.0), (0.5, 1.0))
 PEOPLE = 70
 TUNING_WORLDS = (1000, 1001)
-FIRST_WORLD = 100  # our parameters were chosen on worlds below this one
+FIRST_WORLD = 100  # our parameters were chosen on worlds 0 to 19
 IDENTITY = Identity({"PRINT_CONFIG": False})
 
 Reported = list[list[tuple[int, int]]]

@@ -64,20 +64,6 @@ def test_the_balance_of_passages_is_the_change_of_sides(way: list[tuple[float, f
     assert balance == (DOOR.side(way[-1]) >= 0) - (DOOR.side(way[0]) >= 0)
 
 
-@pytest.mark.parametrize(
-    ("line", "outward"),
-    [
-        (Line((0, 0), (0, 1)), (-1, 0)),
-        (Line((1, 0), (0.99, 1)), (1, 0)),
-        (Line((0, 0.02), (1, 0)), (0, -1)),
-        (Line((0, 1), (1, 1)), (0, 1)),
-        (DOOR, None),
-    ],
-)
-def test_lines_along_an_edge_are_known(line: Line, outward: tuple[float, float] | None) -> None:
-    assert line.edge == outward
-
-
 @pytest.mark.parametrize("corners", [((0, 0), (1, 1)), ((0, 0), (0.5, 0.5), (1, 1)), ((0, 0), (math.nan, 0), (1, 1))])
 def test_what_is_no_polygon_is_refused(corners: tuple[tuple[float, float], ...]) -> None:
     with pytest.raises(ContractError, match="expected"):
