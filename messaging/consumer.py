@@ -1,6 +1,8 @@
 """A member of a consumer group that owns partition numbers across several topics, and a follower of a topic's end."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,8 @@ Place = tuple[str, int]
 
 _SESSION_MS = 8000
 _CALL_MS = 5000
+_JOIN_AGAIN_S = 20.0
+_JOIN_AGAIN_MOST_S = 640.0
 
 
 class GroupConsumer:
@@ -46,6 +50,8 @@ class GroupConsumer:
         self._listener = _Listener(on_assigned, on_revoked)
         self._fetch_bytes = fetch_bytes
         self._consumer: KafkaConsumer | None = None
+        self._join_again_after_s = _JOIN_AGAIN_S
+        self._join_again_at = math.inf
 
     def start(self) -> None:
         """Connect and subscribe; partitions come with a later `poll`.
@@ -67,7 +73,10 @@ class GroupConsumer:
                     "max_partition_fetch_bytes": self._fetch_bytes,
                 },
             )
-            self._consumer.subscribe(self._topics, listener=self._listener)
+            for topic in self._topics:  # a leader that joins before it knows the topics gives everybody nothing
+                if not self._consumer.partitions_for_topic(topic):
+                    raise UnavailableError(f"Kafka has no topic {topic}")
+            self._subscribe()
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error
 
@@ -83,8 +92,10 @@ class GroupConsumer:
         Raises:
             UnavailableError: Kafka does not answer.
         """
+        consumer = self._started()
         try:
-            batches = self._started().poll(timeout_ms=timeout_ms, max_records=max_records)
+            batches = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            self._join_again_if_forgotten(consumer)
         except KafkaError as error:
             raise UnavailableError(f"cannot poll {', '.join(self._topics)}: {error!r}") from error
         return [LogRecord.from_kafka(record) for batch in batches.values() for record in batch]
@@ -174,6 +185,27 @@ class GroupConsumer:
         except KafkaError as error:
             raise UnavailableError(f"cannot commit for group {self._group}: {error!r}") from error
         return True
+
+    def _subscribe(self) -> None:
+        self._started().subscribe(self._topics, listener=self._listener)
+        self._join_again_at = time.monotonic() + self._join_again_after_s
+
+    def _join_again_if_forgotten(self, consumer: KafkaConsumer) -> None:
+        """Join the group anew after some time without a partition, each time twice as long.
+
+        A spare member has none for good reason, and does no harm by it. But kafka-python is known to join with an empty
+        view of the topics, take nothing for its share, and leave it at that.
+        """
+        if consumer.assignment():
+            self._join_again_after_s = _JOIN_AGAIN_S
+            self._join_again_at = math.inf
+        elif self._join_again_at == math.inf:
+            self._join_again_at = time.monotonic() + self._join_again_after_s
+        elif time.monotonic() > self._join_again_at:
+            log.warning("group %s gave no partition for %g s: joining again", self._group, self._join_again_after_s)
+            self._join_again_after_s = min(2 * self._join_again_after_s, _JOIN_AGAIN_MOST_S)
+            consumer.unsubscribe()
+            self._subscribe()
 
     def _started(self) -> KafkaConsumer:
         if self._consumer is None:
