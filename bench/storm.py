@@ -221,7 +221,7 @@ def sample_pictures(count: int = 40) -> list[bytes]:
 def blow(storm: Storm, fleet: Fleet, say: Callable[[str], None]) -> Damage:
     """Send, break things, wait for quiet, and look at what is left."""
     rng, settings = random.Random(storm.seed), fleet.settings
-    acknowledged, poisoned = _Acknowledged(), set()
+    acknowledged = _Acknowledged()
     faults, happened = Faults(fleet, rng), collections.Counter[str]()
     done = threading.Event()
 
@@ -249,10 +249,9 @@ def blow(storm: Storm, fleet: Fleet, say: Callable[[str], None]) -> Damage:
     producer.flush(timeout=90)
     producer.close(timeout=10)
     done.set()
-    poisoned |= acknowledged.poisoned
     ended = time.monotonic()
     say(f"{len(acknowledged.places)} of {storm.frames} frames are acknowledged; waiting for quiet")
-    damage = _look(settings, acknowledged.places, poisoned, say)
+    damage = _look(settings, acknowledged.places, acknowledged.poisoned, say)
     damage.answered_after_s = round(time.monotonic() - ended, 1)
     damage.faults = dict(sorted(happened.items()))
     return damage

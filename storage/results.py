@@ -98,16 +98,14 @@ class Results:
             found = list(self._collection.find(query).sort(_NEWEST_FIRST).limit(limit))
         return [from_document(document) for document in found]
 
-    def count(self, camera_id: str | None = None) -> int:
-        """Return how many results there are, of one camera or of all.
+    def count(self) -> int:
+        """Return how many results there are.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         with mongo_errors("cannot count results"):
-            if camera_id is None:
-                return self._collection.estimated_document_count()
-            return self._collection.count_documents({"camera_id": camera_id})
+            return self._collection.estimated_document_count()
 
 
 def _to_document(record: FacesRecord) -> Document:

@@ -112,7 +112,9 @@ class ResultFeed:
                     for record in follower.poll(_POLL_MS):
                         self._take(record)
             except Exception as error:  # whatever it is: live results must not stop for good
-                log.warning("following again in %g s: %s", backoff_s, error, exc_info=not _is_expected(error))
+                log.warning(
+                    "following again in %g s: %s", backoff_s, error, exc_info=not isinstance(error, UnavailableError)
+                )
                 self._following.clear()
                 self._stop.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
@@ -129,7 +131,3 @@ class ResultFeed:
             log.warning("left out what is no result at %s: %s", record.source, error)
             return
         self._handle(result)
-
-
-def _is_expected(error: Exception) -> bool:
-    return isinstance(error, UnavailableError)

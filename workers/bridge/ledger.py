@@ -65,11 +65,6 @@ class PartitionLedger:
         """Offsets of the log from the watermark to its end."""
         return max(0, self.log_end - self.watermark)
 
-    @property
-    def coming_again(self) -> tuple[DetectRange, ...]:
-        """Tasks that were lost or withdrawn and wait to be planned again."""
-        return tuple(self._again)
-
     def observe_end(self, log_end: int, now: float) -> None:
         """Learn that the log now ends before `log_end`."""
         if log_end > self.log_end:

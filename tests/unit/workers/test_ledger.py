@@ -188,7 +188,7 @@ class _AnyHistory(RuleBasedStateMachine):
     def what_is_planned_and_unsettled_is_with_somebody(self):
         """It flies, or comes again: nothing is forgotten between the two."""
         known = {offset for task in self.flying for offset in range(task.start, task.stop)}
-        known |= {offset for task in self.ledger.coming_again for offset in range(task.start, task.stop)}
+        known |= {offset for task in self.ledger._again for offset in range(task.start, task.stop)}
         seen = {offset for start, stop in self.faces[: self.read] for offset in range(start, stop)}
         assert set(range(self.ledger.watermark, self.ledger.planned_to)) - seen <= known
 
