@@ -41,10 +41,12 @@ class WebMetrics:
             "crowdwatch_web_results_followed_total", "First results seen in the log.", registry=registry
         )
         self.results_streamed = Counter(
-            "crowdwatch_web_results_streamed_total", "Results sent to live viewers.", registry=registry
+            "crowdwatch_web_results_streamed_total", "Results and alerts sent to live viewers.", registry=registry
         )
         self.results_dropped = Counter(
-            "crowdwatch_web_results_dropped_total", "Results left out for viewers that are too slow.", registry=registry
+            "crowdwatch_web_results_dropped_total",
+            "Pieces of the live stream left out for viewers that are too slow.",
+            registry=registry,
         )
         self.viewers = Gauge("crowdwatch_web_viewers", "Live viewers connected now.", registry=registry)
 

@@ -1,6 +1,7 @@
 """gunicorn, in this process, around the application: one worker process with threads."""
 
 import logging
+from concurrent.futures import Future
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from settings import Settings
 from web.app import create_app
 from web.services import Services
+from web.services.viewers import HandedOver
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,22 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn carries no t
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threaded worker; on a signal, live viewers and long polls are ended first."""
+    """gunicorn's threaded worker; on a signal, long polls are ended first.
+
+    A request may hand its socket over (see ADR 0010): the thread is free then, and the connection no longer counts.
+    """
+
+    def handle(self, conn: Any) -> Any:
+        try:
+            return super().handle(conn)
+        except HandedOver:
+            return HandedOver
+
+    def finish_request(self, conn: Any, done: "Future[Any]") -> None:
+        if not done.cancelled() and done.exception() is None and done.result() is HandedOver:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, done)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.app.let_go()

@@ -29,6 +29,7 @@ from web.services.viewers import Viewers
 _PING_S = 2.0
 _TOPICS_S = 3.0
 _MONGODB_S = 3.0
+_VIEWERS_AT_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Services:
     def build(cls, settings: Settings, registry: CollectorRegistry) -> "Services":
         """Put the services together; nothing connects before `start`."""
         metrics, stopping, recent = WebMetrics(registry), threading.Event(), RecentResults()
-        viewers = Viewers(max(1, settings.web_threads // 2), metrics)
+        viewers = Viewers(_VIEWERS_AT_MOST, metrics)
         mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
@@ -57,7 +58,7 @@ class Services:
         def on_result(record: FacesRecord) -> None:
             if recent.add(record):
                 metrics.results_followed.inc()
-                viewers.publish(record)
+                viewers.publish("result", str(record.source), record.camera_id, record.to_dict())
 
         feed = ResultFeed(lambda: Follower(settings, settings.topic_faces), on_result)
         preparation = Preparation(
@@ -79,7 +80,8 @@ class Services:
             }
         )
         closing = ExitStack()
-        for part in (mongo, tasks, producer, readers, readiness, feed, preparation):  # the last is closed first
+        # the last is closed first
+        for part in (mongo, tasks, producer, readers, readiness, viewers, feed, preparation):
             closing.callback(part.close)
         return cls(
             frames=Frames(settings, producer, tasks, results, recent, readers, metrics, stopping),
@@ -95,6 +97,7 @@ class Services:
 
     def start(self) -> None:
         """Connect in the background, for as long as it takes; `/readyz` tells when it is done."""
+        self.viewers.start()
         self._preparation.start()
 
     def close(self) -> None:
