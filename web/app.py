@@ -4,7 +4,8 @@ from flask import Flask
 
 from settings import Settings
 from web import errors, metrics, security
-from web.api import frames, health, live, messages
+from web.access import gate
+from web.api import frames, health, live, messages, openapi_pages
 from web.pages import overview
 from web.services import Services
 
@@ -12,7 +13,11 @@ _BODY_BYTES = 256 * 1024
 
 
 def create_app(settings: Settings, services: Services) -> Flask:
-    """Return the application. It holds no state of its own: several may share one process."""
+    """Return the application. It holds no state of its own: several may share one process.
+
+    Raises:
+        ConfigurationError: a route does not say who may call it.
+    """
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=_BODY_BYTES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
@@ -24,5 +29,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(frames.blueprint(settings, services))
     app.register_blueprint(live.blueprint(services))
     app.register_blueprint(health.blueprint(services))
+    app.register_blueprint(openapi_pages.blueprint())
     app.register_blueprint(overview.blueprint(settings, services))
+    gate.install(app)
     return app

@@ -1,14 +1,11 @@
-"""Who a client of `/receive` is: `?client=`, else a cookie that it was given."""
+"""Who a client of `/receive` is: `?client=`, else its API key, else a cookie that it was given."""
 
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from web import parameters
-
 COOKIE = "crowdwatch_client"
-_MAX_NAME = 100
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -20,15 +17,15 @@ class Client:
     new_cookie: str | None = None
 
 
-def name_client(given: Mapping[str, str], cookies: Mapping[str, str]) -> Client:
-    """Name the client of a request. Names and cookies are kept apart: none can be mistaken for the other.
+def name_client(name: str | None, key: str | None, cookies: Mapping[str, str]) -> Client:
+    """Name the client of a request that gives this `name`, or comes with a key of this id.
 
-    Raises:
-        RequestError: 400, `?client=` is empty, too long or not printable.
+    Names, keys and cookies are kept apart: none can be mistaken for another.
     """
-    name = parameters.printable(given, "client", default=None, max_length=_MAX_NAME)
     if name is not None:
         return Client(f"name/{name}")
+    if key is not None:
+        return Client(f"key/{key}")
     cookie = cookies.get(COOKIE, "")
     if _COOKIE_VALUE.fullmatch(cookie):
         return Client(f"cookie/{cookie}")

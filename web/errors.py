@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
+from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from contracts.errors import CrowdwatchError, UnavailableError
@@ -12,6 +13,7 @@ log = logging.getLogger(__name__)
 
 _CODES = {
     400: "bad_request",
+    401: "sign_in_needed",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
@@ -26,6 +28,20 @@ _MESSAGES = {
     413: "the body is larger than is accepted here",
 }
 _RETRY_AFTER_S = 2
+
+
+class ErrorBody(BaseModel):
+    """What went wrong: a word that programs may compare, a sentence for people, and more for programs."""
+
+    code: str
+    message: str
+    detail: Any
+
+
+class ErrorAnswer(BaseModel):
+    """Every error has this shape."""
+
+    error: ErrorBody
 
 
 class RequestError(CrowdwatchError):

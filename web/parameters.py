@@ -1,66 +1,84 @@
-"""Reads parameters of a request, with errors that name the parameter, what was expected and what came."""
+"""Types of a request's parameters, and how they are read: models of pydantic, with errors that name the parameter."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from flask import request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from web.errors import RequestError
 
-_MAX_DIGITS = 18
+MAX_NAME = 200
+_SHOWN = 60
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def whole_number(given: Mapping[str, str], name: str, *, default: int, maximum: int, minimum: int = 1) -> int:
-    """Return the whole number `name`, `default` without it.
-
-    Raises:
-        RequestError: 400, it is no number from `minimum` to `maximum`.
-    """
-    text = given.get(name)
-    if text is None:
-        return default
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
-    if number is None or not minimum <= number <= maximum:
-        raise RequestError(400, f"{name} should be a whole number from {minimum} to {maximum}, is {text!r:.40}")
-    return number
-
-
-def seconds(given: Mapping[str, str], name: str, *, maximum: float) -> float:
-    """Return the time `name` in seconds, 0 without it.
-
-    Raises:
-        RequestError: 400, it is no number from 0 to `maximum`.
-    """
-    text = given.get(name)
-    if text is None:
-        return 0.0
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= maximum:  # NaN is not
-        raise RequestError(400, f"{name} should be seconds from 0 to {maximum:g}, is {text!r:.40}")
-    return number
-
-
-def printable(given: Mapping[str, str], name: str, *, default: str | None, max_length: int) -> str | None:
-    """Return the text `name`, `default` without it.
-
-    Raises:
-        RequestError: 400, it is empty, too long, or holds characters that cannot be printed.
-    """
-    text = given.get(name)
-    if text is None:
-        return default
-    if not text.strip() or len(text) > max_length or not text.isprintable():
-        raise RequestError(400, f"{name} should be 1 to {max_length} printable characters, is {text!r:.60}")
+def _printable(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("should be printable characters")
     return text
 
 
-def names_of(given: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the names listed in `name`, separated by commas; all that are `known` without it.
+def described(text: str, **limits: Any) -> Any:
+    """Return a field with what it means, and pydantic's limits and default."""
+    return Field(description=text, **limits)
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+"""Text that can be printed, not only of spaces. Give it a length."""
+CameraName = Annotated[Printable, Field(min_length=1, max_length=MAX_NAME)]
+Cursor = Annotated[str, Field(max_length=1000)]
+"""The `next` of an earlier page."""
+
+
+class Query(BaseModel):
+    """Parameters of a query. Those that a route does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Body(BaseModel):
+    """A JSON body. Fields that are not known are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def read_query(model: type[Model]) -> Model:
+    """Read the query of this request; of a name that is given twice, the first counts.
+
+    Raises:
+        RequestError: 400, a parameter is not as the model wants it.
+    """
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise _refused(error, f", is {error.errors()[0]['input']!r:.{_SHOWN}}") from error
+
+
+def read_body(model: type[Model]) -> Model:
+    """Read this request's JSON body, whatever type it says it has. What was given is not repeated: it may be secret.
+
+    Raises:
+        RequestError: 400, it is no JSON, or not as the model wants it.
+    """
+    try:
+        fields = json.loads(request.get_data())
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"the body should be JSON: {error}", code="bad_json") from error
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise _refused(error, "") from error
+
+
+def known_names(text: str | None, name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names listed in the parameter `name`, separated by commas; all that are `known` without it.
 
     Raises:
         RequestError: 400, a name is unknown or none is given; the detail lists the known ones.
     """
-    text = given.get(name)
     if text is None:
         return tuple(known)
     wanted = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
@@ -71,3 +89,13 @@ def names_of(given: Mapping[str, str], name: str, known: Sequence[str]) -> tuple
             400, f"{name} should be of {', '.join(known)}; {what}", code="unknown_name", detail={"known": list(known)}
         )
     return wanted
+
+
+def _refused(error: ValidationError, given: str) -> RequestError:
+    """Say the first thing that is wrong in words, and all of them for programs."""
+    detail = [
+        {"field": ".".join(map(str, found["loc"])), "message": found["msg"].removeprefix("Value error, ")}
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    field, message = detail[0]["field"] or "the body", detail[0]["message"]
+    return RequestError(400, f"{field}: {message[:1].lower()}{message[1:]}{given}", detail=detail)

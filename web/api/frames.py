@@ -1,19 +1,24 @@
 """`/api/frames`: pictures in, results out."""
 
+from typing import Annotated
+
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import Field
 
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
 from settings import Settings
-from web import parameters
+from web.access import Role, requires
+from web.api.openapi import BINARY, Answer, Content, describes
+from web.api.records import Accepted, Faces, FacesPage, Pending
 from web.errors import RequestError
+from web.parameters import CameraName, Cursor, Query, described
 from web.services import Services
 from web.services.pictures import sniff_content_type
 
 _MULTIPART_SLACK_BYTES = 256 * 1024
 _FILE_FIELDS = ("file", "frame")
-_MAX_NAME = 200
 _MAX_CONTENT_TYPE = 100
 _MAX_WAIT_S = 60
 _DEFAULT_LIMIT = 50
@@ -24,6 +29,34 @@ _PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Content-Disposition": "inline",
 }
+_PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
+_PICTURE_BODY = Content(
+    {
+        **dict.fromkeys(_PICTURE_TYPES, BINARY),
+        "application/octet-stream": BINARY,
+        "multipart/form-data": {"type": "object", "properties": {"file": BINARY}, "required": ["file"]},
+    }
+)
+_LOCATION = {"Location": "Where the result is, or will be."}
+
+Topic = Annotated[str, Field(description="Topic of the source frame, such as `frames` or `uploads`.")]
+Partition = Annotated[int, Field(description="Its partition.")]
+Offset = Annotated[int, Field(description="Its offset.")]
+
+
+class SentPicture(Query):
+    """How a picture is sent."""
+
+    camera_id: CameraName = described("The camera that the picture counts for.", default="upload")
+    wait: float = described("Seconds to wait for the result.", default=0, ge=0, le=_MAX_WAIT_S)
+
+
+class NewestResults(Query):
+    """Which results are listed."""
+
+    camera: CameraName | None = described("Only this camera's.", default=None)
+    limit: int = described("How many at most.", default=_DEFAULT_LIMIT, ge=1, le=_MAX_LIMIT)
+    cursor: Cursor | None = described("The `next` of an earlier page.", default=None)
 
 
 def blueprint(settings: Settings, services: Services) -> Blueprint:
@@ -32,29 +65,50 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     max_bytes = settings.max_picture_bytes
 
     @routes.post("")
-    def send_picture() -> ResponseReturnValue:
-        camera_id = parameters.printable(request.args, "camera_id", default="upload", max_length=_MAX_NAME)
-        wait_s = parameters.seconds(request.args, "wait", maximum=_MAX_WAIT_S)
+    @requires(Role.OPERATOR, camera="camera_id")
+    @describes(
+        {
+            200: Answer("The result, which came in time.", Content({"application/json": Faces}), _LOCATION),
+            202: Answer("The picture is in the log.", Content({"application/json": Accepted}), _LOCATION),
+        },
+        body=_PICTURE_BODY,
+    )
+    def send_picture(query: SentPicture) -> ResponseReturnValue:
+        """Send a picture: its bytes as the body, or a form with the field `file`."""
         picture, content_type = _read_picture(max_bytes)
-        source = services.frames.accept(picture, camera_id or "upload", content_type)
-        if wait_s:
-            record = services.frames.wait_for(source, wait_s)
+        source = services.frames.accept(picture, query.camera_id, content_type)
+        if query.wait:
+            record = services.frames.wait_for(source, query.wait)
             if record is not None:
                 return record.to_dict(), 200, {"Location": _url_of(source)}
         return {"id": str(source), "url": _url_of(source)}, 202, {"Location": _url_of(source)}
 
     @routes.get("")
-    def newest() -> Response:
-        limit = parameters.whole_number(request.args, "limit", default=_DEFAULT_LIMIT, maximum=_MAX_LIMIT)
-        camera_id = parameters.printable(request.args, "camera", default=None, max_length=_MAX_NAME)
+    @requires(Role.VIEWER, camera="camera")
+    @describes({200: FacesPage})
+    def newest(query: NewestResults) -> Response:
+        """The newest results, of one camera or of all, the last captured first."""
         try:
-            page = services.frames.newest(limit, camera_id, request.args.get("cursor"))
+            page = services.frames.newest(query.limit, query.camera, query.cursor)
         except ContractError as error:
             raise RequestError(400, str(error)) from error
         return jsonify({"items": [record.to_dict() for record in page.items], "next": page.next})
 
     @routes.get("/<topic>/<int:partition>/<int:offset>")
-    def result(topic: str, partition: int, offset: int) -> ResponseReturnValue:
+    @requires(Role.VIEWER)
+    @describes(
+        {
+            200: Faces,
+            202: Answer(
+                "The frame is in the log, its result on its way.",
+                Content({"application/json": Pending}),
+                {"Retry-After": "Seconds after which to ask again."},
+            ),
+            404: "There is no such frame.",
+        }
+    )
+    def result(topic: Topic, partition: Partition, offset: Offset) -> ResponseReturnValue:
+        """The result of one frame, by its place in the log."""
         source = _source(topic, partition, offset)
         record = services.frames.find(source)
         if record is not None:
@@ -64,7 +118,16 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
         raise RequestError(404, f"there is no frame {source}")
 
     @routes.get("/<topic>/<int:partition>/<int:offset>/picture")
-    def picture(topic: str, partition: int, offset: int) -> Response:
+    @requires(Role.VIEWER)
+    @describes(
+        {
+            200: Answer("The picture, as it was sent.", Content(dict.fromkeys(_PICTURE_TYPES, BINARY))),
+            404: "The log holds no such picture, or no more.",
+            415: "What was sent is no picture.",
+        }
+    )
+    def picture(topic: Topic, partition: Partition, offset: Offset) -> Response:
+        """The picture of one frame, by its place in the log."""
         source = _source(topic, partition, offset)
         data = services.frames.picture(source)
         if not data:

@@ -1,10 +1,31 @@
 """`/healthz`, `/readyz` and `/metrics`, as every role serves them."""
 
+from typing import Literal
+
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from web.access import public
+from web.api.openapi import Answer, Content, describes
+from web.api.records import Record
 from web.services import Services
+
+_TEXT = Content({"text/plain": {"type": "string"}})
+
+
+class Alive(Record):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(Record):
+    """Whether each thing that is needed is there, and what is wrong with those that are not."""
+
+    status: Literal["ready", "not ready"]
+    needs: dict[str, bool]
+    problems: dict[str, str]
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -12,11 +33,22 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
+    @public()
+    @describes({200: Alive})
     def healthz() -> ResponseReturnValue:
+        """Whether the process lives."""
         return {"status": "alive"}
 
     @routes.get("/readyz")
+    @public()
+    @describes(
+        {
+            200: Readiness,
+            503: Answer("Something that is needed is not there.", Content({"application/json": Readiness})),
+        }
+    )
     def readyz() -> ResponseReturnValue:
+        """Whether everything that is needed is there."""
         problems = services.readiness.problems()
         ready = not any(problems.values())
         body = {
@@ -27,7 +59,10 @@ def blueprint(services: Services) -> Blueprint:
         return body, 200 if ready else 503
 
     @routes.get("/metrics")
+    @public()
+    @describes({200: Answer("Metrics in the text format of Prometheus.", _TEXT)})
     def metrics() -> Response:
+        """The metrics of this process."""
         return Response(generate_latest(services.metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
     return routes
