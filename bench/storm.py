@@ -1,11 +1,13 @@
 """A storm: frames above capacity, and every few seconds something is killed, emptied or stopped. Nothing may be lost.
 
-    python -m bench.storm [--frames N] [--cameras C] [--rate R] [--faults K] [--poison N] [--seed S] [--output FILE]
+    python -m bench.storm [--frames N] [--cameras C] [--rate R] [--faults K] [--poison N] [--seed S] [--brokers B]
+        [--output FILE]
 
 Starts Kafka, Redis, MongoDB, bridge, worker and sink of its own, sends frames, and at random, from a printed seed,
-kills with -9 a bridge, a worker with its children, one of its children, a sink, Redis (which comes back empty) or the
-broker, or empties Redis, or stops MongoDB for some seconds. One frame in N crashes the process that decodes it. Then it
-waits for quiet and compares the log with the database. Exits 1 when the promise does not hold.
+kills with -9 a bridge, a worker with its children, one of its children, a sink, Redis (which comes back empty) or a
+broker, or empties Redis, or stops MongoDB for some seconds. With several brokers every topic has three copies, two of
+which must be in step, and a broker is only killed while the others are up. One frame in N crashes the process that
+decodes it. Then it waits for quiet and compares the log with the database. Exits 1 when the promise does not hold.
 """
 
 import argparse
@@ -27,20 +29,16 @@ import cv2
 import psutil
 import pymongo
 import redis
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from bench.fleet import Fleet
 from bench.storm_site import POISON_PATH
-from ops.ports import free_ports
-from ops.roles import worker_role
-from ops.servers.local import plain_environment, plan_servers
-from ops.supervisor import Supervisor
 from samples import CLIP
 from settings import Settings
 
-READY_WITHIN_S = 120
 QUIET_WITHIN_S = 240
 POISON = b"poison"
 MONGODB_STOPPED_S = 4.0
@@ -56,6 +54,7 @@ class Storm:
     faults: int = 16
     poison: int = 500
     seed: int = 1
+    brokers: int = 1
 
 
 @dataclasses.dataclass
@@ -86,67 +85,6 @@ class Damage:
         )
 
 
-class Fleet:
-    """Servers and roles of one storm, kept running by a supervisor in a thread of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        settings = Settings(log_format="text", worker_processes=2)
-        base = plain_environment(settings)
-        local = plan_servers(settings, folder, lambda done, total: None, base)
-        self.settings = local.settings
-        base = {**base, "PYTHONPATH": str(POISON_PATH)}
-        roles = ("bridge", "worker", "sink")
-        ports = free_ports(len(roles))
-        stage = [worker_role(role, local.settings, base, port) for role, port in zip(roles, ports, strict=True)]
-        self._supervisor = Supervisor(
-            (local.specs, stage), folder / "logs", lambda process, what: None, backoff_s=(0.2,)
-        )
-        self._stop = threading.Event()
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
-
-    def __enter__(self) -> "Fleet":
-        self._thread.start()
-        self._ready.wait(READY_WITHIN_S + 10)
-        if self._failure is not None:
-            raise self._failure
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._supervisor.start()
-            self._supervisor.wait_ready(READY_WITHIN_S)
-            self._ready.set()
-            self._supervisor.run(self._stop.is_set)
-        except BaseException as error:
-            self._failure = error
-            self._ready.set()
-        finally:
-            self._supervisor.stop()
-
-    def process(self, name: str) -> psutil.Process | None:
-        """Return a process that runs now, None while it is being started anew."""
-        pid = next(one.pid for one in self._supervisor.all if one.spec.name == name)
-        try:
-            return psutil.Process(pid) if pid else None
-        except psutil.NoSuchProcess:
-            return None
-
-    def pids(self) -> list[int]:
-        """Return the ids of everything that runs, children included."""
-        found = []
-        for one in self._supervisor.all:
-            process = self.process(one.spec.name)
-            if process is not None:
-                found += [process.pid, *(child.pid for child in process.children(recursive=True))]
-        return found
-
-
 class Faults:
     """The faults, each by its name. One that finds its victim absent does nothing and says so."""
 
@@ -160,22 +98,26 @@ class Faults:
             "kill sink": lambda: self._kill("sink"),
             "kill redis": lambda: self._kill("redis"),
             "empty redis": self._empty_redis,
-            "kill broker": lambda: self._kill("kafka"),
+            "kill broker": self._kill_broker,
             "stop mongodb": self._stop_mongodb,
         }
 
     def _kill(self, name: str) -> bool:
-        process = self._fleet.process(name)
-        if process is None:
-            return False
-        for member in [process, *process.children(recursive=True)]:
+        tree = self._fleet.tree(name)
+        for member in tree:
             with _gone_is_fine():
                 member.kill()
-        return True
+        return bool(tree)
+
+    def _kill_broker(self) -> bool:
+        """Kill one; of several, only while every copy of every partition is in step."""
+        brokers = [name for name in self._fleet.names if name.startswith("kafka")]
+        if len(brokers) > 1 and not _all_in_step(self._fleet.settings):
+            return False
+        return self._kill(self._rng.choice(brokers))
 
     def _kill_child(self) -> bool:
-        process = self._fleet.process("worker")
-        children = process.children() if process else []
+        children = self._fleet.tree("worker")[1:]
         if not children:
             return False
         with _gone_is_fine():
@@ -198,6 +140,20 @@ class Faults:
         time.sleep(MONGODB_STOPPED_S)
         process.resume()
         return True
+
+
+def _all_in_step(settings: Settings) -> bool:
+    """Whether every broker has a copy of what the others have acknowledged."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+        try:
+            topics = admin.describe_topics(admin.list_topics())
+        finally:
+            admin.close()
+    except KafkaError:
+        return False
+    partitions = [partition for topic in topics for partition in topic["partitions"]]
+    return all(len(one["isr_nodes"]) == len(one["replica_nodes"]) for one in partitions)
 
 
 class _gone_is_fine:
@@ -359,7 +315,8 @@ def _detected_twice(settings: Settings) -> int:
 def run(storm: Storm, say: Callable[[str], None]) -> Damage:
     """Blow once, on servers and roles that are started for it and gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="storm-") as folder:
-        with Fleet(Path(folder)) as fleet:
+        settings = Settings(log_format="text", worker_processes=2, replication_factor=min(3, storm.brokers))
+        with Fleet(settings, Path(folder), site=POISON_PATH, brokers=storm.brokers) as fleet:
             say(f"everything is ready; seed {storm.seed}")
             damage = blow(storm, fleet, say)
             pids = fleet.pids()

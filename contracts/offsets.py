@@ -11,7 +11,10 @@ SOURCE_TOPIC_HEADER = "source_topic"
 """Header beside `settles`: the source topic; a record without value would not tell whether `frames` or `uploads`."""
 
 TASK_HEADER = "task"
-"""Header beside `settles`: `start:stop:attempt` of the task that answered; it tells a late answer from a repeat's."""
+"""Header beside `settles`: `start:stop:attempt` of the task that answered; it tells a late answer from a repeat's.
+
+Without `settles`, on a record without value, it says that the task is at work: a sign of life.
+"""
 
 SERVICE_HEADER = "service_ms"
 """Header beside `settles`: milliseconds from taking the task to publishing; loss detection measures by it."""

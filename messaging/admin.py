@@ -88,13 +88,14 @@ def _partition_counts(admin: KafkaAdminClient, names: list[str], deadline: float
 
 
 def _wanted(settings: Settings) -> list[NewTopic]:
-    record_bytes = str(max_record_bytes(settings))
-    pictures = {
+    common = {"max.message.bytes": str(max_record_bytes(settings))}
+    if settings.replication_factor > 2:  # acknowledged by a majority: a broker may go, and takes nothing along
+        common["min.insync.replicas"] = str(settings.replication_factor // 2 + 1)
+    pictures = common | {
         "retention.ms": str(int(settings.frames_retention_hours * _HOUR_MS)),
         "retention.bytes": str(-1 if settings.frames_retention_mib < 0 else settings.frames_retention_mib * _MIB),
-        "max.message.bytes": record_bytes,
     }
-    results = {"retention.ms": str(int(settings.faces_retention_hours * _HOUR_MS)), "max.message.bytes": record_bytes}
+    results = common | {"retention.ms": str(int(settings.faces_retention_hours * _HOUR_MS))}
     return [
         NewTopic(name, partitions, settings.replication_factor, topic_configs=config)
         for name, partitions, config in (

@@ -1,8 +1,10 @@
 """The work of the one detection task: read a range of the log, decode, detect, publish. It can run twice."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from contracts.errors import PictureError, UnavailableError, UnreadableError
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRED = "removed from the log by its retention before it was read"
 _REASON_CHARS = 500
+_ALIVE_EVERY_S = 3.0
 _PIXELS_AT_ONCE = 64_000_000
 """Decoded pictures are held up to about this many pixels (3 bytes each) before they are detected."""
 
@@ -178,7 +181,8 @@ class RangeProcessor:
     def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
         """Run a frame in a process of its own; when there is none to be had, time after time, give up."""
         try:
-            return self._isolate(frame)
+            with _signs_of_life(lambda: self._publisher.say_alive(task)):
+                return self._isolate(frame)
         except UnavailableError as error:
             if task.attempt < LAST_ATTEMPT:
                 raise
@@ -198,6 +202,29 @@ class RangeProcessor:
             error=reason,
         )
         return Outcome(OffsetRange(offset, offset + 1), record)
+
+
+@contextmanager
+def _signs_of_life(give: Callable[[], None]) -> Iterator[None]:
+    """Call `give` at once and every few seconds, from a thread of its own, until the block ends."""
+    over = threading.Event()
+
+    def keep_giving() -> None:
+        while True:
+            try:
+                give()
+            except UnavailableError as error:
+                log.warning("no sign of life could be given: %s", error)
+            if over.wait(_ALIVE_EVERY_S):
+                return
+
+    thread = threading.Thread(target=keep_giving, name="signs-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _to_frame(record: LogRecord) -> Frame:

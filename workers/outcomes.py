@@ -32,6 +32,15 @@ class OutcomePublisher:
         self._topic_faces = settings.topic_faces
         self._dead = DeadLetters(producer, settings)
 
+    def say_alive(self, task: DetectRange) -> None:
+        """Tell the bridge that the task is at work; nothing is waited for, and nothing depends on it.
+
+        Raises:
+            UnavailableError: Kafka does not take records.
+        """
+        headers = [(SOURCE_TOPIC_HEADER, task.topic.encode()), (TASK_HEADER, task.encode())]
+        self._producer.send(self._topic_faces, None, partition=task.partition, headers=headers)
+
     def publish(self, task: DetectRange, outcomes: Sequence[Outcome], service_ms: Callable[[], float]) -> None:
         """Publish all outcomes of a task, and wait until Kafka has acknowledged them.
 

@@ -1,4 +1,4 @@
-"""Apache Kafka on this machine: one process that is broker and controller (KRaft), on loopback only."""
+"""Apache Kafka on this machine: processes that each are broker and controller (KRaft), on loopback only."""
 
 import base64
 import os
@@ -6,7 +6,8 @@ import shutil
 import socket
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,26 +33,46 @@ _JVM_FLAGS = (
 )
 
 
-def kafka_server(
-    settings: Settings, folder: Path, java: Path, jars: Path, controller_port: int, environment: Mapping[str, str]
-) -> ProcessSpec:
-    """Prepare Kafka's folder and return how the broker is started, at the address in the settings.
+@dataclass(frozen=True)
+class Node:
+    """One process of a cluster, by its ports."""
+
+    number: int
+    port: int
+    controller_port: int
+
+
+def kafka_servers(
+    settings: Settings, folder: Path, java: Path, jars: Path, nodes: Sequence[Node], environment: Mapping[str, str]
+) -> list[ProcessSpec]:
+    """Prepare a folder for each node of one cluster, and return how they are started.
+
+    A single node is named `kafka` and keeps its log in `folder`; several are named `kafka-1` and so on, and replicate
+    what their topics say.
 
     Raises:
         CrowdwatchError: the storage cannot be formatted; the message ends with what Kafka said.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    properties = folder / "server.properties"
-    properties.write_text(_properties(settings, folder / "log", controller_port))
-    run_java = (str(java), *_JVM_FLAGS, "-cp", f"{jars}/*")
-    if not (folder / "log").is_dir():
-        _format(settings, folder, run_java, environment)
-    return ProcessSpec(
-        name="kafka",
-        command=(*run_java, "kafka.Kafka", str(properties)),
-        probe=partial(probe_kafka, settings),
-        environment=environment,
-    )
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    specs = []
+    for node in nodes:
+        name = "kafka" if len(nodes) == 1 else f"kafka-{node.number}"
+        home = folder if len(nodes) == 1 else folder / name
+        home.mkdir(parents=True, exist_ok=True)
+        properties = home / "server.properties"
+        properties.write_text(_properties(settings, home / "log", node, nodes))
+        run_java = (str(java), *_JVM_FLAGS, "-cp", f"{jars}/*")
+        if not (home / "log").is_dir():
+            _format(home, _properties(settings, home / "log.partial", node, nodes), cluster_id, run_java, environment)
+        specs.append(
+            ProcessSpec(
+                name=name,
+                command=(*run_java, "kafka.Kafka", str(properties)),
+                probe=partial(probe_kafka, settings.model_copy(update={"kafka_bootstrap_servers": _address(node)})),
+                environment=environment,
+            )
+        )
+    return specs
 
 
 def probe_kafka(settings: Settings) -> None:
@@ -70,32 +91,37 @@ def probe_kafka(settings: Settings) -> None:
     ping_kafka(settings, _PROBE_TIMEOUT_S)
 
 
-def _format(settings: Settings, folder: Path, run_java: tuple[str, ...], environment: Mapping[str, str]) -> None:
-    """Format the storage in a folder beside, which takes its name when it is whole."""
-    partial_folder = folder / "log.partial"
+def _format(
+    home: Path, properties: str, cluster_id: str, run_java: tuple[str, ...], environment: Mapping[str, str]
+) -> None:
+    """Format the storage in `log.partial`, which takes its name `log` when it is whole."""
+    partial_folder = home / "log.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
-    properties = folder / "format.properties"
-    properties.write_text(_properties(settings, partial_folder, controller_port=1))
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*run_java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(properties)]
+    file = home / "format.properties"
+    file.write_text(properties)
+    command = [*run_java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(environment))
     if done.returncode:
-        raise CrowdwatchError(f"Kafka cannot format {folder}:\n{(done.stdout + done.stderr)[-2000:]}")
-    os.replace(partial_folder, folder / "log")
-    properties.unlink()
+        raise CrowdwatchError(f"Kafka cannot format {home}:\n{(done.stdout + done.stderr)[-2000:]}")
+    os.replace(partial_folder, home / "log")
+    file.unlink()
 
 
-def _properties(settings: Settings, log_dir: Path, controller_port: int) -> str:
+def _address(node: Node) -> str:
+    return f"127.0.0.1:{node.port}"
+
+
+def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[Node]) -> str:
     record_bytes = settings.max_picture_bytes + _RECORD_SLACK_BYTES
-    broker = settings.kafka_bootstrap_servers
+    copies = min(3, len(nodes))
     values = {
         "process.roles": "broker,controller",
-        "node.id": 1,
-        # A fixed voter, not one kept in the metadata log: the port may be another at the next start.
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "node.id": node.number,
+        # Fixed voters, not those kept in the metadata log: the ports may be others at the next start.
+        "controller.quorum.voters": ",".join(f"{one.number}@127.0.0.1:{one.controller_port}" for one in nodes),
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{broker},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{broker}",
+        "listeners": f"PLAINTEXT://{_address(node)},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{_address(node)}",
         "log.dirs": log_dir,
         "auto.create.topics.enable": "false",
         "message.max.bytes": record_bytes,
@@ -104,10 +130,10 @@ def _properties(settings: Settings, log_dir: Path, controller_port: int) -> str:
         "num.network.threads": 2,
         "num.io.threads": 4,
         "group.initial.rebalance.delay.ms": 0,
-        "offsets.topic.replication.factor": 1,
+        "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": 8,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": max(1, copies - 1),
         "transaction.state.log.num.partitions": 4,
         "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,  # a quarter of the default: it is taken from the heap
     }

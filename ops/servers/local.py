@@ -10,7 +10,7 @@ from ops.ports import free_ports
 from ops.process import ProcessSpec
 from ops.servers.binaries import find_java, find_mongod, find_redis_server
 from ops.servers.jars import Progress, ensure_jars
-from ops.servers.kafka import kafka_server, probe_kafka
+from ops.servers.kafka import Node, kafka_servers, probe_kafka
 from ops.servers.mongo import mongo_server, probe_mongo
 from ops.servers.redis import probe_redis, redis_server
 from settings import Settings
@@ -41,17 +41,25 @@ def probe_server(server: str, settings: Settings) -> None:
 
 
 def plan_servers(
-    settings: Settings, data_dir: Path, on_progress: Progress, environment: Mapping[str, str]
+    settings: Settings, data_dir: Path, on_progress: Progress, environment: Mapping[str, str], brokers: int = 1
 ) -> LocalServers:
     """Choose free ports and prepare the folders of the servers whose address is not given in `settings`.
+
+    Args:
+        settings: the addresses that are given.
+        data_dir: where the servers keep their data.
+        on_progress: told how many of Kafka's jars are there.
+        environment: of the servers.
+        brokers: how many processes Kafka runs as.
 
     Raises:
         UnavailableError: a server whose address is given does not answer.
         CrowdwatchError: a program is missing, or something cannot be fetched or prepared; the message says what.
     """
-    kafka_port, controller_port, redis_port, mongo_port = free_ports(4)
+    redis_port, mongo_port, *ports = free_ports(2 + 2 * brokers)
+    nodes = [Node(number, ports[2 * number - 2], ports[2 * number - 1]) for number in range(1, brokers + 1)]
     addresses = {
-        "kafka_bootstrap_servers": f"127.0.0.1:{kafka_port}",
+        "kafka_bootstrap_servers": ",".join(f"127.0.0.1:{node.port}" for node in nodes),
         "redis_url": f"redis://127.0.0.1:{redis_port}/0",
         "mongodb_uri": f"mongodb://127.0.0.1:{mongo_port}",
     }
@@ -61,20 +69,20 @@ def plan_servers(
     wanted = {name: value for name, value in addresses.items() if SERVER_OF_SETTING[name] not in external}
     settings = settings.model_copy(update=wanted)
 
-    def kafka() -> ProcessSpec:
+    def kafka() -> list[ProcessSpec]:
         jars = ensure_jars(settings.cache_dir, on_progress)
-        return kafka_server(settings, data_dir / "kafka", find_java().path, jars, controller_port, environment)
+        return kafka_servers(settings, data_dir / "kafka", find_java().path, jars, nodes, environment)
 
-    def redis() -> ProcessSpec:
-        return redis_server(settings, data_dir / "redis", find_redis_server().path, redis_port, environment)
+    def redis() -> list[ProcessSpec]:
+        return [redis_server(settings, data_dir / "redis", find_redis_server().path, redis_port, environment)]
 
-    def mongo() -> ProcessSpec:
-        return mongo_server(settings, data_dir / "mongo", find_mongod().path, mongo_port, environment)
+    def mongo() -> list[ProcessSpec]:
+        return [mongo_server(settings, data_dir / "mongo", find_mongod().path, mongo_port, environment)]
 
-    makers: dict[str, Callable[[], ProcessSpec]] = {"kafka": kafka, "redis": redis, "mongo": mongo}
+    makers: dict[str, Callable[[], list[ProcessSpec]]] = {"kafka": kafka, "redis": redis, "mongo": mongo}
     with ThreadPoolExecutor(len(makers)) as pool:
-        specs = tuple(pool.map(lambda make: make(), [make for name, make in makers.items() if name not in external]))
-    return LocalServers(settings, specs)
+        made = pool.map(lambda make: make(), [make for name, make in makers.items() if name not in external])
+        return LocalServers(settings, tuple(spec for specs in made for spec in specs))
 
 
 def plain_environment(settings: Settings) -> dict[str, str]:

@@ -90,9 +90,11 @@ class PartitionLedger:
         return not self._unsettled(task.start, task.stop)
 
     def plan(self, now: float) -> DetectRange | None:
-        """Return the next task to enqueue, None when there is none or the window is full.
+        """Return the next task to enqueue, None when there is none or the window has no room for it.
 
-        What was lost comes first, then what is new. The task counts as in flight from now on.
+        What was lost comes first, then what is new. The task counts as in flight from now on. A range is not cut to fit
+        into the room that is left: results come one by one, and with each a range of one would be planned, which costs
+        a worker as much as a full one. TCP calls that the silly window (RFC 1122, 4.2.3.4).
         """
         again = self._next_again()
         if again is not None:
@@ -101,10 +103,12 @@ class PartitionLedger:
             self._plannable_to = self._seen.popleft()[0]
         room = self._window - self.in_flight
         holes = self._settled.missing(max(self.planned_to, self.watermark), self._plannable_to)
-        if not holes or room <= 0:
+        if not holes:
             return None
         backlog = sum(len(hole) for hole in holes)
-        size = min(self._batch_size, room, len(holes[0]), max(1, -(-backlog // _PARTS_OF_A_BACKLOG)))
+        size = min(self._batch_size, self._window, len(holes[0]), max(1, -(-backlog // _PARTS_OF_A_BACKLOG)))
+        if size > room:
+            return None
         start = holes[0].start
         self.planned_to = start + size
         return DetectRange(self.topic, self.partition, start, start + size, self._first_attempt)

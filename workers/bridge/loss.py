@@ -11,15 +11,18 @@ _FIRST_PATIENCE_S = 15.0
 _LEAST_PATIENCE_S = 2.0
 _MOST_PATIENCE_S = 120.0
 _SERVICE_TIMES = 4
+_SIGNS_OF_LIFE_S = 10.0
+"""A worker that isolates a frame gives a sign of life every three seconds."""
 
 
 @dataclass
 class Flight:
-    """A task between its enqueueing and its results."""
+    """A task between its enqueueing and its results. `alive_at` is when its worker last gave a sign of life."""
 
     task: DetectRange
     enqueued_at: float
     overtaken_at: float | None = None
+    alive_at: float | None = None
 
 
 class LossDetector:
@@ -27,14 +30,11 @@ class LossDetector:
 
     A flight is lost when a flight enqueued later was settled and a few measured service times have passed since: it was
     taken before that one, and has had its time. Or when the queue has been empty, and nothing has come, for as long. A
-    long backlog or an absent pool is neither.
-
-    Args:
-        isolation_s: time that a task of an isolated frame may take on top.
+    long backlog or an absent pool is neither. An isolated frame may take far longer than a service time; while it does,
+    its worker gives signs of life, and the flight is lost when they stop.
     """
 
-    def __init__(self, isolation_s: float) -> None:
-        self._isolation_s = isolation_s
+    def __init__(self) -> None:
         self._flights: dict[DetectRange, Flight] = {}
         self._last_progress = float("-inf")
         self._empty_since: float | None = None
@@ -95,6 +95,11 @@ class LossDetector:
                 flight.overtaken_at = now
         del self._flights[task]
 
+    def alive(self, task: DetectRange, now: float) -> None:
+        """Learn that a worker has taken the task and is still at it."""
+        if task in self._flights:
+            self._flights[task].alive_at = now
+
     def forget(self, topic: str, partition: int) -> None:
         """Drop the flights of a partition that belongs to another bridge now."""
         for task in self.flights_of(topic, partition):
@@ -107,6 +112,8 @@ class LossDetector:
         for flight in self._flights.values():
             if flight.overtaken_at is not None:
                 flight.overtaken_at = now
+            if flight.alive_at is not None:
+                flight.alive_at = now
 
     def lost(self, now: float, waiting: int) -> list[DetectRange]:
         """Return the tasks that are lost, and drop their flights.
@@ -124,7 +131,9 @@ class LossDetector:
         return gone
 
     def _is_lost(self, flight: Flight, now: float) -> bool:
-        patience_s = self.patience_s + (self._isolation_s if flight.task.isolated else 0.0)
+        if flight.alive_at is not None:
+            return now - flight.alive_at > max(self.patience_s, _SIGNS_OF_LIFE_S)
+        patience_s = self.patience_s
         if flight.overtaken_at is not None and now - flight.overtaken_at > patience_s:
             return True
         if self._empty_since is None:

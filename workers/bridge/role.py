@@ -47,7 +47,7 @@ class Bridge:
         self._clock = clock
         self._queue_of = {settings.topic_frames: QUEUE_DETECT, settings.topic_uploads: QUEUE_INTERACTIVE}
         self._sources = tuple(self._queue_of)
-        self._detectors = {queue: LossDetector(settings.isolation_timeout_s) for queue in self._queue_of.values()}
+        self._detectors = {queue: LossDetector() for queue in self._queue_of.values()}
         self._consumer = GroupConsumer(
             settings,
             f"{settings.group_prefix}-bridge",
@@ -192,6 +192,7 @@ class Bridge:
         for record in records:
             settled = _what_it_settles(record)
             if settled is None:
+                self._note_sign_of_life(record, now)
                 continue
             place, offsets = (settled[0], record.source.partition), settled[1]
             ledger = self._ledgers.get(place)
@@ -210,6 +211,12 @@ class Bridge:
             for task in detector.flights_of(*place):
                 if self._ledgers[place].is_settled(task):
                     detector.settled(task, now, by_itself=task in answered)
+
+    def _note_sign_of_life(self, record: LogRecord, now: float) -> None:
+        topic = (record.header(SOURCE_TOPIC_HEADER) or b"").decode("utf-8", "replace")
+        task = _who_answered(record, topic, record.source.partition) if topic in self._queue_of else None
+        if task is not None:
+            self._detectors[self._queue_of[topic]].alive(task, now)
 
     def _finish_catching_up(self) -> None:
         """Find the partitions whose results have been read up to where they ended at the take-over."""

@@ -29,8 +29,18 @@ def test_an_idle_camera_is_planned_frame_by_frame_and_a_backlog_in_batches():
     assert [len(task.offsets) for task in _plan_all(ledger)] == [1]
     ledger.observe_end(101, 0.0)
     sizes = [len(task.offsets) for task in _plan_all(ledger)]
-    assert sizes[0] == BATCH
-    assert sum(sizes) == WINDOW - 1, "the window is full"
+    assert sizes == [BATCH] * 3, "what is left of the window holds no whole batch"
+
+
+def test_a_range_is_not_cut_to_the_room_that_single_results_leave():
+    ledger = _ledger()
+    ledger.observe_end(1000, 0.0)
+    _plan_all(ledger)
+    for offset in range(BATCH - 1):
+        ledger.settle(OffsetRange(offset, offset + 1), mark=offset)
+        assert ledger.plan(0.0) is None
+    ledger.settle(OffsetRange(BATCH - 1, BATCH), mark=BATCH)
+    assert [len(task.offsets) for task in _plan_all(ledger)] == [BATCH]
 
 
 def test_the_watermark_waits_for_the_lowest_offset():

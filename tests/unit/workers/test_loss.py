@@ -10,7 +10,7 @@ def _task(start, partition=0, attempt=1):
 
 def _measured(service_s=0.1):
     """A detector that has measured steady service times: its patience is the least, 2 s."""
-    detector = LossDetector(isolation_s=30)
+    detector = LossDetector()
     for _ in range(50):
         detector.measured(service_s)
     return detector
@@ -61,7 +61,7 @@ def test_an_empty_queue_is_no_loss_while_results_come():
 
 
 def test_patience_follows_the_measured_service_times():
-    detector = LossDetector(isolation_s=30)
+    detector = LossDetector()
     assert detector.patience_s == 15.0, "nothing is measured yet"
     for _ in range(100):
         detector.measured(2.0)
@@ -70,13 +70,22 @@ def test_patience_follows_the_measured_service_times():
     assert detector.patience_s > 20
 
 
-def test_an_isolated_frame_has_the_time_of_its_own_process_on_top():
+def test_a_task_is_not_lost_while_its_worker_gives_signs_of_life():
     detector = _measured()
-    detector.enqueued(_task(0, attempt=3), now=0.0)
-    detector.enqueued(_task(1), now=0.0)
-    detector.settled(_task(1), now=0.0, by_itself=True)
-    assert detector.lost(now=31.9, waiting=1) == []
-    assert detector.lost(now=32.1, waiting=1) == [_task(0, attempt=3)]
+    for task in (_task(0, attempt=3), _task(1, attempt=3), _task(2)):
+        detector.enqueued(task, now=0.0)
+    for now in (0.5, 3.5, 6.5):
+        detector.alive(_task(0, attempt=3), now)
+    detector.settled(_task(2), now=1.0, by_itself=True)
+    assert detector.lost(now=3.1, waiting=1) == [_task(1, attempt=3)], "of this one nobody has heard"
+    assert detector.lost(now=16.4, waiting=0) == []
+    assert detector.lost(now=16.6, waiting=0) == [_task(0, attempt=3)], "its worker is gone"
+
+
+def test_a_sign_of_life_of_no_flight_is_left_alone():
+    detector = _measured()
+    detector.alive(_task(0), now=0.0)
+    assert len(detector) == 0
 
 
 def test_silence_while_kafka_was_away_proves_nothing():
