@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from analytics.geometry import Anchor, Line, Polygon
+from analytics.geometry import Anchor, Line, Point, Polygon
 from analytics.ground import GroundMap
 from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
 from analytics.tracking import Detections, Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate
 from analytics.uses.anomalies import Gatherings, Usual
-from analytics.uses.attendance import Attendance
+from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
 from analytics.uses.distancing import Distancing
 from analytics.uses.engagement import Engagement
@@ -38,12 +38,25 @@ _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
 
 
+@dataclass(frozen=True)
+class FrameFacts:
+    """What one frame added: places (0..1) held for some seconds each, pairs of people, and the change of attendance."""
+
+    at_s: float
+    seconds: float
+    places: list[Point]
+    pairs: int
+    attendance: Counted
+
+
 @dataclass
 class CameraUpdate:
-    """What a result changed: events, in the order in which they were found, and seconds of occupancy that are final."""
+    """What a result changed: events, in the order in which they were found, seconds of occupancy that are final, and
+    what the frames that were analysed added."""
 
     events: list[Event] = field(default_factory=list)
     occupancy: list[OccupancySecond] = field(default_factory=list)
+    frames: list[FrameFacts] = field(default_factory=list)
 
 
 class CameraAnalytics:
@@ -150,9 +163,14 @@ class CameraAnalytics:
             self._leave(visit, happened)
         width, height = self._size
         places = [(point.x / width, point.y / height) for point in found.points]
-        self._heatmap.add(places, at_s, min(found.interval_s, 1.0))
+        shown_s = min(found.interval_s, 1.0)
+        self._heatmap.add(places, at_s, shown_s)
+        before = self._attendance.counted
         self._attendance.update(found.points, found.ended, found.interval_s)
-        for pair in self._distancing.update(found.points, at_s).violations:
+        distances = self._distancing.update(found.points, at_s)
+        came = self._attendance.counted - before
+        changed.frames.append(FrameFacts(at_s, shown_s, places, distances.pairs, came))
+        for pair in distances.violations:
             value = {"metres": round(pair.metres, 2), "track_ids": list(pair.track_ids)}
             happened(EventKind.DISTANCE, pair.at_s, track_id=pair.track_ids[0], value=value)
         change = self._gatherings.update(found.points, at_s)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from analytics.state import Stateful
 from analytics.tracking import TrackEnd, TrackPoint
@@ -10,6 +11,40 @@ _GAP_S = 6.0
 _WIDTHS_A_SECOND = 4.0
 _EDGE_WIDTHS = 2.5
 _SIZE_RATIO = 1.4
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Tracks that began, those of them joined to one that broke off, and those broken off without being found again.
+
+    Counts of stretches of time add up to that of the whole.
+    """
+
+    tracks: int = 0
+    joined: int = 0
+    unexplained: int = 0
+
+    def __add__(self, other: "Counted") -> "Counted":
+        return Counted(self.tracks + other.tracks, self.joined + other.joined, self.unexplained + other.unexplained)
+
+    def __sub__(self, other: "Counted") -> "Counted":
+        return Counted(self.tracks - other.tracks, self.joined - other.joined, self.unexplained - other.unexplained)
+
+    @property
+    def unique(self) -> int:
+        """How many different people that are."""
+        return self.tracks - self.joined
+
+    def interval(self) -> tuple[int, int]:
+        """Return the least and the most that it may have been, 95 %.
+
+        Every track that broke off within the picture without being found again may have been counted twice; every joint
+        may have been two people.
+        """
+        unexplained = max(self.unexplained, 0)
+        spread = 1.96 * math.sqrt(max(self.joined, 0) + unexplained + 0.01 * self.tracks)
+        low = self.unique - unexplained / 2 - spread / 2
+        return max(int(low), 0), math.ceil(self.unique + spread / 2)
 
 
 class Attendance(Stateful):
@@ -69,16 +104,15 @@ class Attendance(Stateful):
         return min(x, self._width - x, y, self._height - y) < reach
 
     @property
+    def counted(self) -> Counted:
+        """The counts on which the number of people rests, since counting began."""
+        return Counted(self._tracks, self._joined, self._unexplained)
+
+    @property
     def unique(self) -> int:
         """How many different people were there."""
-        return self._tracks - self._joined
+        return self.counted.unique
 
     def interval(self) -> tuple[int, int]:
-        """Return the least and the most that it may have been, 95 %.
-
-        Every track that broke off within the picture without being found again may have been counted twice; every joint
-        may have been two people.
-        """
-        spread = 1.96 * math.sqrt(self._joined + max(self._unexplained, 0) + 0.01 * self._tracks)
-        low = self.unique - max(self._unexplained, 0) / 2 - spread / 2
-        return max(int(low), 0), math.ceil(self.unique + spread / 2)
+        """Return the least and the most that it may have been, 95 %."""
+        return self.counted.interval()
