@@ -103,6 +103,8 @@ def _wanted(settings: Settings) -> list[NewTopic]:
             (settings.topic_uploads, settings.partitions, pictures),
             (settings.topic_faces, settings.partitions, results),
             (settings.topic_dead, 1, pictures),
+            (settings.topic_events, settings.partitions, results),
+            (settings.topic_alerts, 1, results),
             *((name, 1, results) for name in sorted({settings.topic_chat, *settings.send_topics})),
         )
     ]

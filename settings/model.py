@@ -4,6 +4,7 @@ capitals, but for the three servers' addresses, which have the names that the re
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +53,8 @@ class Settings(BaseModel):
     topic_faces: str = Field("Faces", min_length=1, description="Topic of results.")
     topic_dead: str = Field("frames.dead", min_length=1, description="Topic of frames that could not be processed.")
     topic_chat: str = Field("chat", min_length=1, description="Topic of messages from POST /send.")
+    topic_events: str = Field("crowd.events", min_length=1, description="Topic of what the analytics found out.")
+    topic_alerts: str = Field("crowd.alerts", min_length=1, description="Topic of alerts.")
     send_topics: tuple[str, ...] = Field(
         ("chat",), description="Topics that POST /send may write to, separated by commas."
     )
@@ -84,7 +87,9 @@ class Settings(BaseModel):
 
     # Bridge and workers
     window: int = Field(256, ge=1, le=100_000, description="Offsets of one partition in flight at most.")
-    batch_size: int = Field(16, ge=1, le=1024, description="Frames in one task at most.")
+    batch_size: int = Field(
+        64, ge=1, le=1024, description="Frames in one task at most; the bridge makes tasks of about 0.4 s of work."
+    )
     adopt_after_ms: int = Field(
         3000, ge=0, description="When the bridge adopts an upload whose own task brought no result, in milliseconds."
     )
@@ -101,21 +106,67 @@ class Settings(BaseModel):
     sink_batch: int = Field(1000, ge=1, le=100_000, description="Results in one bulk write at most.")
     retention_days: float = Field(30, gt=0, description="How long MongoDB keeps results.")
 
+    # Cameras that are captured
+    camera_networks: tuple[str, ...] = Field(
+        ("auto",),
+        description="Networks in which a camera may be although they are this machine or its neighbours' own "
+        "(127.0.0.0/8, 169.254.0.0/16), separated by commas; auto: loopback, while the web serves this machine alone.",
+    )
+    camera_folder: Path | None = Field(
+        None, description="Folder whose files a camera's address may name (file:///folder/clip.mp4); without it, none."
+    )
+
+    # Analytics
+    analytics_silence_s: float = Field(
+        2, gt=0, description="After so long without a camera's results, those that wait for a missing one go on."
+    )
+    camera_offline_s: float = Field(
+        30, gt=0, description="A live camera that has sent nothing for so long is offline, in seconds."
+    )
+    alert_cooldown_s: float = Field(
+        60, ge=0, description="Seconds after an alert in which its rule raises no other for the same camera and zone."
+    )
+    venue_limits: tuple[str, ...] = Field(
+        (), description="How many people a venue holds, name=number, separated by commas: Arena=500,Hall=80."
+    )
+    events_retention_days: float = Field(90, gt=0, description="How long MongoDB keeps events and alerts.")
+    snapshots_retention_days: float = Field(14, gt=0, description="How long MongoDB keeps the pictures of alerts.")
+    occupancy_seconds_days: float = Field(3, gt=0, description="How long MongoDB keeps occupancy for each second.")
+    occupancy_minutes_days: float = Field(
+        30, gt=0, description="How long MongoDB keeps occupancy and heatmaps for each minute."
+    )
+    occupancy_hours_days: float = Field(
+        730, gt=0, description="How long MongoDB keeps occupancy and heatmaps for each hour; days are kept."
+    )
+
     # Web
     web_host: str = Field("127.0.0.1", min_length=1, description="Address that the web front end binds.")
     web_port: int = Field(8000, ge=0, le=65535, description="Its port; 0 for any free one.")
     web_threads: int = Field(32, ge=2, le=1000, description="Requests handled at the same time.")
-    auth: Literal["off"] = Field("off", description="Sign-in; while it is off, the web binds loopback only.")
+    auth: Literal["required", "off"] = Field(
+        "off", description="Sign-in: required, or off, which is refused unless the web binds loopback."
+    )
+    session_hours: float = Field(168, gt=0, description="How long a sign-in lasts.")
+    requests_per_minute: int = Field(
+        60_000, ge=0, description="Requests that one person, key or address may make in a minute; 0 for no limit."
+    )
     receive_reach_back_s: float = Field(
         3600, ge=0, description="How far back the first GET /receive of a new client reaches, in seconds."
     )
+    role_urls: tuple[str, ...] = Field(
+        (),
+        description="The other roles for the System page, name=URL of its metrics, separated by commas; "
+        "`crowdwatch up` sets it.",
+    )
+    flower_url: str | None = Field(None, description="Where a browser finds Flower; `crowdwatch up` sets it.")
+    kafka_ui_url: str | None = Field(None, description="Where a browser finds a Kafka UI.")
 
     # Every role
     health_port: int = Field(0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 for any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
 
-    @field_validator("send_topics", mode="before")
+    @field_validator("send_topics", "venue_limits", "role_urls", "camera_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -124,6 +175,30 @@ class Settings(BaseModel):
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()
+
+    @field_validator("camera_networks", mode="after")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            if network != "auto":
+                ipaddress.ip_network(network)  # a ValueError names what is wrong
+        return value
+
+    @field_validator("role_urls", mode="after")
+    @classmethod
+    def _check_role_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pair in value:
+            if not re.fullmatch(r"[^=\s]+=https?://\S+", pair):
+                raise ValueError(f"each role should be name=http://host:port/metrics, got {pair!r}")
+        return value
+
+    @field_validator("venue_limits", mode="after")
+    @classmethod
+    def _check_venue_limits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pair in value:
+            if not re.fullmatch(r"[^=]+=[0-9]{1,9}", pair):
+                raise ValueError(f"each venue should be name=number, got {pair!r}")
+        return value
 
     @model_validator(mode="after")
     def _sign_in_or_loopback(self) -> "Settings":
@@ -143,7 +218,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _topics_differ(self) -> "Settings":
-        names = [self.topic_frames, self.topic_uploads, self.topic_faces, self.topic_dead, self.topic_chat]
+        names = [getattr(self, name) for name in type(self).model_fields if name.startswith("topic_")]
         if len(set(names)) < len(names):
             raise ValueError(f"each topic needs a name of its own, got {names}")
         return self
