@@ -42,12 +42,15 @@ def plan_system(settings: Settings, data_dir: DataDir, *, sample: bool, on_progr
     base = plain_environment(settings)
     local = plan_servers(settings, data_dir.path, on_progress, base)
     flower_port, capture_port, *ports = free_ports(2 + len(ROLES))
-    roles = [web_role(local.settings, base)]
-    roles += [worker_role(name, local.settings, base, port) for name, port in zip(ROLES, ports, strict=True)]
+    flower_url = f"http://127.0.0.1:{flower_port}"
+    roles = [worker_role(name, local.settings, base, port) for name, port in zip(ROLES, ports, strict=True)]
     if sample:
         roles.append(sample_role(local.settings, base, capture_port))
+    role_urls = tuple(f"{role.name}={role.metrics_url}" for role in roles)
+    shown = local.settings.model_copy(update={"role_urls": role_urls, "flower_url": flower_url})
+    roles.insert(0, web_role(shown, base))
     roles.append(flower(local.settings, base, flower_port))
-    return SystemPlan(local.settings, (local.specs, tuple(roles)), f"http://127.0.0.1:{flower_port}")
+    return SystemPlan(local.settings, (local.specs, tuple(roles)), flower_url)
 
 
 def choose_web_port(settings: Settings, port: int | None, on_taken: Callable[[int, int], None]) -> Settings:

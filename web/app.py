@@ -6,7 +6,7 @@ from settings import Settings
 from web import errors, metrics, security
 from web.access import gate
 from web.api import frames, health, live, messages, openapi_pages
-from web.pages import overview
+from web.pages import frame, overview, sections
 from web.services import Services
 
 _BODY_BYTES = 256 * 1024
@@ -18,7 +18,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     Raises:
         ConfigurationError: a route does not say who may call it.
     """
-    app = Flask(__name__)
+    app = Flask(__name__, static_url_path=frame.static_path())
     app.config.update(MAX_CONTENT_LENGTH=_BODY_BYTES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
@@ -31,5 +31,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(openapi_pages.blueprint())
     app.register_blueprint(overview.blueprint(settings, services))
+    app.register_blueprint(sections.blueprint(settings, services))
+    frame.install(app, settings)
     gate.install(app)
     return app

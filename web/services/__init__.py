@@ -24,6 +24,7 @@ from web.services.overview import OverviewPage
 from web.services.readers import ReaderPool
 from web.services.readiness import Readiness
 from web.services.recent import RecentResults
+from web.services.system import Pace, SystemPage
 from web.services.viewers import Viewers
 
 _PING_S = 2.0
@@ -39,6 +40,7 @@ class Services:
     frames: Frames
     messages: Messages
     overview: OverviewPage
+    system: SystemPage
     viewers: Viewers
     readiness: Readiness
     metrics: WebMetrics
@@ -50,7 +52,7 @@ class Services:
     def build(cls, settings: Settings, registry: CollectorRegistry) -> "Services":
         """Put the services together; nothing connects before `start`."""
         metrics, stopping, recent = WebMetrics(registry), threading.Event(), RecentResults()
-        viewers = Viewers(_VIEWERS_AT_MOST, metrics)
+        viewers, pace = Viewers(_VIEWERS_AT_MOST, metrics), Pace()
         mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
@@ -58,6 +60,7 @@ class Services:
         def on_result(record: FacesRecord) -> None:
             if recent.add(record):
                 metrics.results_followed.inc()
+                pace.add(record)
                 viewers.publish("result", str(record.source), record.camera_id, record.to_dict())
 
         feed = ResultFeed(lambda: Follower(settings, settings.topic_faces), on_result)
@@ -79,14 +82,16 @@ class Services:
                 "follower": feed.check,
             }
         )
+        system = SystemPage(settings, tasks, pace, readiness.problems)
         closing = ExitStack()
         # the last is closed first
-        for part in (mongo, tasks, producer, readers, readiness, viewers, feed, preparation):
+        for part in (mongo, tasks, producer, readers, readiness, system, viewers, feed, preparation):
             closing.callback(part.close)
         return cls(
             frames=Frames(settings, producer, tasks, results, recent, readers, metrics, stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
+            system=system,
             viewers=viewers,
             readiness=readiness,
             metrics=metrics,

@@ -1,12 +1,12 @@
 // One camera's card: its newest picture with boxes, the count, when it was, and the trend.
 
-import { pictureUrl } from "./api.js";
+import { cameraPage, pictureUrl } from "./api.js";
 import { element, setText } from "./dom.js";
 import { PictureView } from "./picture.js";
 import { Trend } from "./trend.js";
 import { number, time, timeInFull } from "./words.js";
 
-const STATES = { live: "Live", behind: "Behind", quiet: "Quiet" };
+const STATES = { live: "Live", behind: "Behind", quiet: "Quiet", offline: "Offline" };
 const PICTURE_EVERY_MS = 250;
 
 export class CameraCard {
@@ -25,7 +25,7 @@ export class CameraCard {
       element(
         "div",
         { class: "about" },
-        element("h3", {}, camera_id),
+        element("h3", {}, element("a", { class: "camera-link", href: cameraPage(camera_id) }, camera_id)),
         element("p", { class: "when" }, this.when),
         element("p", { class: "count" }, this.number, this.unit),
       ),

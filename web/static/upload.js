@@ -11,8 +11,10 @@ const KEPT = 12;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Make the form work; results are put at the head of the list `results`. */
-export function installUpload(form, results) {
+const isVideo = (file) => file.type.startsWith("video/") || /\.(mp4|m4v|mov|mkv|webm|avi)$/i.test(file.name);
+
+/** Make the form work; results are put at the head of the list `results`. `onVideo` takes files that are no pictures. */
+export function installUpload(form, results, { onTaken = () => {}, onResult = () => {}, onVideo = null } = {}) {
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector(".drop");
   const maxBytes = Number(form.dataset.maxBytes);
@@ -20,7 +22,12 @@ export function installUpload(form, results) {
 
   const take = (files) => {
     for (const file of files) {
-      const entry = new Entry(file);
+      if (onVideo && isVideo(file)) {
+        onVideo(file);
+        continue;
+      }
+      onTaken();
+      const entry = new Entry(file, onResult);
       results.prepend(entry.root);
       while (results.children.length > KEPT) results.lastElementChild.remove();
       queue = queue.then(() => entry.send(form.dataset.url, maxBytes));
@@ -49,8 +56,9 @@ export function installUpload(form, results) {
 }
 
 class Entry {
-  constructor(file) {
+  constructor(file, onResult) {
     this.file = file;
+    this.onResult = onResult;
     this.view = new PictureView();
     this.count = element("p", { class: "count" });
     this.words = element("p", { class: "when" }, "Waiting…");
@@ -74,6 +82,7 @@ class Entry {
   }
 
   async show(result) {
+    this.onResult(this.file.name, result);
     if (result.status !== "ok") return this.fail(result.error ?? result.status);
     const url = URL.createObjectURL(this.file);
     await this.view.show({ ...result, camera_id: this.file.name }, url);

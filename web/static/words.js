@@ -1,6 +1,6 @@
 // Numbers and times in the viewer's own language and zone.
 
-const NUMBER = new Intl.NumberFormat();
+const NUMBER = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const IN_FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
@@ -17,3 +17,17 @@ export function time(rfc3339) {
 
 /** Date, time and zone, for a tool tip. */
 export const timeInFull = (rfc3339) => IN_FULL.format(new Date(rfc3339));
+
+/** A length of time, from milliseconds to days. */
+export function duration(seconds) {
+  if (seconds < 1) return `${number(Math.round(seconds * 1000))} ms`;
+  if (seconds < 90) return `${number(seconds)} s`;
+  if (seconds < 5400) return `${number(seconds / 60)} min`;
+  return seconds < 129_600 ? `${number(seconds / 3600)} h` : `${number(seconds / 86_400)} d`;
+}
+
+/** A name as the interface has it, in words: `line_crossed` is "Line crossed". */
+export function words(name) {
+  const text = String(name).replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

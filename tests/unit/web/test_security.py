@@ -84,7 +84,10 @@ class _Page(HTMLParser):
         self._script = False
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing"])
+PAGES = ["/", "/cameras/gate-1", "/analytics", "/alerts", "/uploads", "/messages", "/system", "/settings"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nothing"])
 def test_pages_hold_nothing_inline_and_nothing_from_elsewhere(app, path):
     client = app.test_client()
     page = _Page(client.get(path, headers={"Accept": "text/html"}).text)
@@ -92,20 +95,23 @@ def test_pages_hold_nothing_inline_and_nothing_from_elsewhere(app, path):
     assert page.addresses
     for address in page.addresses:
         assert re.match(r"/(?!/)|#", address)
+        assert not address.startswith("/static/") or re.match(r"/static/[0-9a-f]{16}/", address)
         if address.startswith("/static/"):
             with client.get(address) as answer:
                 assert answer.status_code == 200
 
 
 def test_modules_import_what_is_there(app):
-    client, seen, names = app.test_client(), set(), ["overview.js"]
+    client, seen, names = app.test_client(), set(), ["frame.js", "overview.js"]
+    names += [f"{page[1:]}.js" for page in PAGES if page not in ("/", "/cameras/gate-1")] + ["camera.js"]
     while names:
         name = names.pop()
         if name in seen:
             continue
         seen.add(name)
-        with client.get(f"/static/{name}") as answer:
+        with client.get(f"{app.static_url_path}/{name}") as answer:
             assert answer.status_code == 200, name
             assert answer.mimetype == "text/javascript"
+            assert answer.headers["Cache-Control"] == "public, max-age=31536000"
             names += re.findall(r'from "\./([\w.]+)"', answer.text)
     assert len(seen) > 5
