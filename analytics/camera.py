@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from analytics.geometry import Anchor, Line, Point, Polygon
 from analytics.ground import GroundMap
 from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
-from analytics.tracking import Detections, Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate
+from analytics.tracking import Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate, to_finds
 from analytics.uses.anomalies import Gatherings, Usual
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
@@ -33,7 +31,7 @@ from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
 from contracts.times import from_epoch_ms
 
-VERSION = 1
+VERSION = 2
 _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
 
@@ -130,15 +128,12 @@ class CameraAnalytics:
             elif size != self._size:
                 self._build(size)
             self._tracker = Tracker(size, self._parameters, self._next_id)
-        boxes = np.array(
-            [
-                (box.x, box.y, box.x + box.width, box.y + box.height)
-                for box in (one.bounding_box for one in record.faces)
-            ],
-            np.float64,
-        ).reshape(-1, 4)
-        confidence = np.array([face.confidence for face in record.faces], np.float64)
-        found = self._tracker.update(Detections(boxes, confidence), record.captured_at.timestamp())
+        boxes = [
+            (box.x, box.y, box.x + box.width, box.y + box.height)
+            for box in (face.bounding_box for face in record.faces)
+        ]
+        finds = to_finds(boxes, [face.confidence for face in record.faces])
+        found = self._tracker.follow(finds, record.captured_at.timestamp())
         self._follow(found, record, changed)
 
     def _follow(self, found: TrackUpdate, record: FacesRecord, changed: CameraUpdate) -> None:

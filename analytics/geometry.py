@@ -7,6 +7,7 @@ of the picture that is a walk towards its left edge.
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from contracts.errors import ContractError
 
@@ -45,9 +46,26 @@ class Polygon:
         ends = (*self.corners[1:], self.corners[0])
         return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(self.corners, ends, strict=True))) / 2
 
+    @cached_property
+    def _bounds(self) -> tuple[float, float, float, float]:
+        xs, ys = zip(*self.corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @cached_property
+    def _is_box(self) -> bool:
+        """Whether the polygon is its own bounding box, corner by corner."""
+        left, top, right, bottom = self._bounds
+        corners = {(left, top), (right, top), (right, bottom), (left, bottom)}
+        return len(self.corners) == 4 and set(self.corners) == corners
+
     def contains(self, point: Point) -> bool:
         """Whether a point lies within, by the even-odd rule, or on the border."""
         x, y = point
+        left, top, right, bottom = self._bounds
+        if not (left <= x <= right and top <= y <= bottom):
+            return False
+        if self._is_box:
+            return True
         inside = False
         x0, y0 = self.corners[-1]
         for x1, y1 in self.corners:

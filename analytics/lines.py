@@ -8,7 +8,7 @@ it can have come from, or gone to, since the frame before or after. And people c
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from analytics.geometry import Anchor, Line, Point
@@ -48,13 +48,14 @@ class LineCrossing:
 
 @dataclass
 class _Way:
-    """What is known of a track: its last point, and of each line the side that is sure and the passage that is not."""
+    """What is known of a track: when it was found last and how often; and of each line, by the lines' order, where its
+    anchor was then, on which side (see `Line.side`), and when it passed the line without being clear of it yet."""
 
     at_s: float
-    points: dict[str, Point]
-    points_seen: int = 1
-    sides: dict[str, bool] = field(default_factory=dict)
-    passed_s: dict[str, float] = field(default_factory=dict)
+    points_seen: int
+    places: list[Point]
+    sides: list[float]
+    passed_s: list[float | None]
 
 
 class LineCounter:
@@ -84,67 +85,67 @@ class LineCounter:
                 self._end(way, end, reach_s, interval_s, crossings)
         return crossings
 
-    def _anchors(self, x: float, y: float, height: float) -> dict[str, Point]:
-        x, y, height = x / self._width, y / self._height, height / self._height
-        return {named.name: named.anchor.of(x, y, height) for named in self._lines}
+    def _places(self, point: TrackPoint) -> list[Point]:
+        center = (point.x / self._width, point.y / self._height)
+        bottom = (center[0], center[1] + point.height / self._height / 2)
+        return [center if named.anchor is Anchor.CENTER else bottom for named in self._lines]
 
     def _begin(self, point: TrackPoint) -> _Way:
-        anchors = self._anchors(point.x, point.y, point.height)
-        sides = {named.name: named.line.side(anchors[named.name]) >= 0 for named in self._lines}
-        return _Way(point.at_s, anchors, sides=sides)
+        places = self._places(point)
+        sides = [named.line.side(place) for named, place in zip(self._lines, places, strict=True)]
+        return _Way(point.at_s, 1, places, sides, [None] * len(places))
 
     def _go_on(self, way: _Way, point: TrackPoint, reach_s: float, crossings: list[LineCrossing]) -> None:
-        anchors = self._anchors(point.x, point.y, point.height)
+        places = self._places(point)
         elapsed_s = max(point.at_s - way.at_s, 1e-3)
-        for named in self._lines:
-            name, line, before, after = named.name, named.line, way.points[named.name], anchors[named.name]
+        for index, named in enumerate(self._lines):
+            line, before, after = named.line, way.places[index], places[index]
+            side_before, side = way.sides[index], line.side(after)
+            way.sides[index] = side
             if way.points_seen == 1:
                 velocity = ((before[0] - after[0]) / elapsed_s, (before[1] - after[1]) / elapsed_s)
                 part = _passed_outside(line, before, velocity, reach_s)
                 if part is not None:
-                    side = way.sides[name]
-                    crossings.append(LineCrossing(name, point.track_id, _direction(side), way.at_s - part))
-            part = line.passed_at(before, after)
-            if part is not None:
-                if way.passed_s.pop(name, None) is None:
-                    way.passed_s[name] = way.at_s + part * elapsed_s
-            elif name not in way.passed_s:
-                way.sides[name] = line.side(after) >= 0  # around its end
-            if (
-                name in way.passed_s
-                and line.distance(after, self._aspect) >= INERTIA_WIDTHS * point.width / self._width
-            ):
-                way.sides[name] = line.side(after) >= 0
-                passed_s = way.passed_s.pop(name)
-                crossings.append(LineCrossing(name, point.track_id, _direction(way.sides[name]), passed_s))
-        way.points, way.at_s, way.points_seen = anchors, point.at_s, way.points_seen + 1
+                    crossings.append(LineCrossing(named.name, point.track_id, _direction(side_before), way.at_s - part))
+            if (side_before >= 0) != (side >= 0):
+                part = line.passed_at(before, after)
+                if part is not None:
+                    back = way.passed_s[index] is not None
+                    way.passed_s[index] = None if back else way.at_s + part * elapsed_s
+            passed_s = way.passed_s[index]
+            if passed_s is not None:
+                clear = INERTIA_WIDTHS * point.width / self._width
+                if line.distance(after, self._aspect) >= clear:
+                    way.passed_s[index] = None
+                    crossings.append(LineCrossing(named.name, point.track_id, _direction(side), passed_s))
+        way.places, way.at_s, way.points_seen = places, point.at_s, way.points_seen + 1
 
     def _end(self, way: _Way, end: TrackEnd, reach_s: float, interval_s: float, crossings: list[LineCrossing]) -> None:
         velocity = (end.velocity_x / self._width, end.velocity_y / self._height)
-        for named in self._lines:
-            name, line, last = named.name, named.line, way.points[named.name]
-            side = line.side(last) >= 0
-            if name in way.passed_s:
-                crossings.append(LineCrossing(name, end.track_id, _direction(side), way.passed_s[name]))
+        for index, named in enumerate(self._lines):
+            line, last, side, passed_s = named.line, way.places[index], way.sides[index], way.passed_s[index]
+            if passed_s is not None:
+                crossings.append(LineCrossing(named.name, end.track_id, _direction(side), passed_s))
             part = _passed_outside(line, last, velocity, reach_s)
             if part is None:  # nobody vanishes within the picture: who is lost went on, and is found as somebody new
                 part = _passed_within(line, last, velocity, _LOST_FRAMES * interval_s)
             if part is not None:
-                crossings.append(LineCrossing(name, end.track_id, _direction(not side), way.at_s + part))
+                crossings.append(
+                    LineCrossing(named.name, end.track_id, _direction(-1.0 if side >= 0 else 1.0), way.at_s + part)
+                )
 
     def state(self) -> list[Any]:
         """Return the state as JSON types, for a checkpoint."""
         return [
-            [track_id, way.at_s, way.points_seen, way.points, way.sides, way.passed_s]
+            [track_id, way.at_s, way.points_seen, way.places, way.sides, way.passed_s]
             for track_id, way in self._ways.items()
         ]
 
     def resume(self, state: list[Any]) -> None:
         """Go on from the `state` of a counter with the same lines."""
         self._ways = {}
-        for track_id, at_s, seen, points, sides, passed_s in state:
-            anchors = {name: (x, y) for name, (x, y) in points.items()}
-            self._ways[track_id] = _Way(at_s, anchors, seen, dict(sides), dict(passed_s))
+        for track_id, at_s, seen, places, sides, passed_s in state:
+            self._ways[track_id] = _Way(at_s, seen, [(x, y) for x, y in places], list(sides), list(passed_s))
 
 
 def _passed_outside(line: Line, start: Point, velocity: Point, most_s: float) -> float | None:
@@ -173,5 +174,5 @@ def _leaves_s(start: Point, velocity: Point, beyond: float) -> float:
     return min(times, default=math.inf)
 
 
-def _direction(positive: bool) -> str:
-    return "in" if positive else "out"
+def _direction(side: float) -> str:
+    return "in" if side >= 0 else "out"

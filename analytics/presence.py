@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from analytics.geometry import Anchor, Point, Polygon
 from analytics.state import Stateful
@@ -20,8 +21,7 @@ class NamedZone:
     anchor: Anchor = Anchor.CENTER
 
 
-@dataclass(frozen=True)
-class ZoneVisit:
+class ZoneVisit(NamedTuple):
     """A track was in a zone from one time to another (seconds since 1970); `left_s` is None while it is."""
 
     zone: str
@@ -51,7 +51,8 @@ class ZonePresence(Stateful):
         self._zones = tuple(zones)
         self._width, self._height = image_size
         self._last: dict[str, float] = {}  # of each track the time of its last point
-        self._since: dict[str, dict[str, list[float]]] = {}  # of each zone and track: entered, last point within
+        # of each zone and track: entered, last point within
+        self._since: dict[str, dict[str, list[float]]] = {zone.name: {} for zone in zones}
 
     def update(self, points: Iterable[TrackPoint], ended: Iterable[TrackEnd], interval_s: float) -> PresenceUpdate:
         """Take what a tracker reported of one frame; `interval_s` is the time between two frames, in seconds."""
@@ -59,49 +60,47 @@ class ZonePresence(Stateful):
         left: list[ZoneVisit] = []
         for point in points:
             key = str(point.track_id)
-            before_s = self._last.get(key, point.at_s - interval_s)
-            for zone in self._zones:
-                self._place(zone, key, point, before_s, entered, left)
+            self._place(key, point, self._last.get(key, point.at_s - interval_s), entered, left)
             self._last[key] = point.at_s
         for end in ended:
             key = str(end.track_id)
             self._last.pop(key, None)
             for zone in self._zones:
-                visit = self._since.get(zone.name, {}).pop(key, None)
+                visit = self._since[zone.name].pop(key, None)
                 if visit is not None:
                     left.append(ZoneVisit(zone.name, end.track_id, visit[0], visit[1] + interval_s / 2))
         return PresenceUpdate(entered, left)
 
     def _place(
-        self,
-        zone: NamedZone,
-        key: str,
-        point: TrackPoint,
-        before_s: float,
-        entered: list[ZoneVisit],
-        left: list[ZoneVisit],
+        self, key: str, point: TrackPoint, before_s: float, entered: list[ZoneVisit], left: list[ZoneVisit]
     ) -> None:
-        anchor = zone.anchor.of(point.x / self._width, point.y / self._height, point.height / self._height)
-        visits = self._since.setdefault(zone.name, {})
-        visit = visits.get(key)
-        if zone.polygon.contains(anchor):
-            if visit is None:
-                visits[key] = [(before_s + point.at_s) / 2, point.at_s]
-                entered.append(ZoneVisit(zone.name, point.track_id, visits[key][0]))
-            else:
-                visit[1] = point.at_s
-        elif visit is not None and self._is_out(zone, anchor, point):
-            left.append(ZoneVisit(zone.name, point.track_id, visit[0], (visit[1] + point.at_s) / 2))
-            del visits[key]
+        """Place a track in all zones; `before_s` is when it was found before."""
+        at_s = point.at_s
+        center = (point.x / self._width, point.y / self._height)
+        bottom = (center[0], center[1] + point.height / self._height / 2)
+        for zone in self._zones:
+            name, polygon = zone.name, zone.polygon
+            visits = self._since[name]
+            visit = visits.get(key)
+            place = center if zone.anchor is Anchor.CENTER else bottom
+            if polygon.contains(place):
+                if visit is None:
+                    visits[key] = [(before_s + at_s) / 2, at_s]
+                    entered.append(ZoneVisit(name, point.track_id, visits[key][0]))
+                else:
+                    visit[1] = at_s
+            elif visit is not None and self._is_out(polygon, place, point.width):
+                left.append(ZoneVisit(name, point.track_id, visit[0], (visit[1] + at_s) / 2))
+                del visits[key]
 
-    def _is_out(self, zone: NamedZone, anchor: Point, point: TrackPoint) -> bool:
-        margin = INERTIA_WIDTHS * point.width / self._width
-        return zone.polygon.distance(anchor, self._height / self._width) >= margin
+    def _is_out(self, polygon: Polygon, place: Point, width: float) -> bool:
+        return polygon.distance(place, self._height / self._width) >= INERTIA_WIDTHS * width / self._width
 
     def visits(self, zone: str) -> list[ZoneVisit]:
         """Return the visits that are not over."""
-        return [ZoneVisit(zone, int(key), entered) for key, (entered, _) in self._since.get(zone, {}).items()]
+        return [ZoneVisit(zone, int(key), entered) for key, (entered, _) in self._since[zone].items()]
 
     def present(self, zone: str, at_s: float, within_s: float) -> int:
         """Return how many are in a zone, those not found for more than `within_s` seconds left out."""
-        return sum(last >= at_s - within_s for _, last in self._since.get(zone, {}).values())
+        since_s = at_s - within_s
+        return sum([last >= since_s for _, last in self._since[zone].values()])

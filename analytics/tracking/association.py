@@ -6,145 +6,179 @@ one tells whether the velocity that a pair implies leads to a face there.
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import ndtr
 
-from analytics.tracking.motion import MISSES, SCORE, SIZE, VX, VY, Floats, Prediction, begin, predict, spread
+from analytics.tracking.motion import Find, Motion, Track, Way
 from analytics.tracking.parameters import TrackerParameters
 
-Indices = NDArray[np.intp]
+_LOG_2_PI = math.log(2 * math.pi)
+_ROOT_HALF = math.sqrt(0.5)
+_SURELY_WITHIN = 3.0
+"""Who is expected further from every edge than so many standard deviations is surely in the picture."""
+
+_HOPE = 4.0
+"""How much, in nats, a look at the next frame can make good: pairs that cost more are left out."""
+
+
+class Frame:
+    """The finds of a frame from left to right, each with the density of new faces at its place."""
+
+    def __init__(self, finds: Sequence[Find], at_s: float, interval_s: float, motion: Motion) -> None:
+        self.finds = sorted(finds)
+        self.at_s = at_s
+        self.interval_s = interval_s
+        self.xs = [find.x for find in self.finds]
+        self.births = [motion.birth(find, interval_s) for find in self.finds]
+
+
+class Pair(NamedTuple):
+    """A find as the next position of a track, by one of the ways that it was expected."""
+
+    cost: float
+    track: int
+    find: int
+    way: Way
 
 
 class Associator:
     """Costs and assignment for one camera; holds no state but its parameters."""
 
-    def __init__(self, image_size: tuple[int, int], parameters: TrackerParameters) -> None:
-        self._image_size = image_size
+    def __init__(self, image_size: tuple[int, int], motion: Motion, parameters: TrackerParameters) -> None:
+        self._width, self._height = image_size
+        self._motion = motion
         self._parameters = parameters
+        self._measured = parameters.measurement**2
+        self._log_found = math.log(parameters.detection_probability)
+        self._least_birth = math.log(parameters.inner_birth_density)
+        self._size_weight = 0.5 / parameters.size**2
+        self._score_weight = 0.5 / parameters.score**2
 
-    def match(
-        self,
-        tracks: Floats,
-        expected: Prediction,
-        finds: Floats,
-        at_s: float,
-        interval_s: float,
-        after: tuple[Floats, float] | None,
-    ) -> tuple[Indices, Indices]:
-        """Return rows and columns of the matches: the sure finds first, then the doubtful ones among tracks left over.
+    def match(self, tracks: Sequence[Track], frame: Frame, after: Frame | None) -> list[Pair]:
+        """Return the matches: the sure finds first, then the doubtful ones among tracks left over.
 
-        `after` is the next frame, its finds and its time, where it is known.
+        `after` is the next frame, where it is known.
         """
-        if not len(tracks) or not len(finds):
-            none = np.empty(0, np.intp)
-            return none, none
-        cost = self._cost(tracks, expected, finds, interval_s)
-        if after is not None and len(after[0]):
-            possible = cost < np.inf
-            cost += self._outlook(tracks, expected, finds, at_s, interval_s, *after)
-            cost[~possible] = np.inf
-        np.minimum(cost, 0, out=cost)
-        doubtful = finds[:, 4] < self._parameters.second_pass_confidence
-        if not doubtful.any():
-            return _assign(cost)
-        sure, rest = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
-        rows, columns = _assign(cost[:, sure])
-        left = np.setdiff1d(np.arange(len(cost)), rows)
-        more_rows, more_columns = _assign(cost[np.ix_(left, rest)])
-        return np.concatenate([rows, left[more_rows]]), np.concatenate([sure[columns], rest[more_columns]])
+        look = after is not None and bool(after.finds)
+        pairs: list[Pair] = []
+        for row, track in enumerate(tracks):
+            pairs += self._pairs(row, track, frame, _HOPE if look else 0.0)
+        if after is not None and look and pairs:
+            pairs = self._outlook(tracks, frame, after, pairs)
+        least = self._parameters.second_pass_confidence
+        sure = [pair for pair in pairs if frame.finds[pair.find].confidence >= least]
+        matches = assign(sure)
+        if len(sure) < len(pairs):
+            taken = {pair.track for pair in matches}
+            matches += assign([p for p in pairs if p.track not in taken and frame.finds[p.find].confidence < least])
+        return matches
 
-    def _cost(self, tracks: Floats, expected: Prediction, finds: Floats, interval_s: float) -> Floats:
-        """Return the costs, (tracks, finds), infinite beyond the gate."""
-        parameters = self._parameters
-        variance = expected.position + parameters.measurement**2
-        off = (finds[:, :2] - expected.centers[:, None]) * np.exp(-tracks[:, SIZE])[:, None, None]
-        distance = np.einsum("mnk,mnk->mn", off, off) / variance[:, None]
-        own = self._unseen(expected.centers, np.sqrt(variance) * np.exp(tracks[:, SIZE]))
-        own += np.log(variance) + parameters.miss_cost * tracks[:, MISSES]
-        cost: Floats = 0.5 * distance + self._looks(tracks, finds) + own[:, None] + self._births(finds, interval_s)
-        cost[distance > parameters.gate**2] = np.inf
-        return cost
+    def _pairs(self, row: int, track: Track, frame: Frame, most: float) -> list[Pair]:
+        """Return the finds of a frame that continue a track at a cost below `most`, each by its best way."""
+        finds, births = frame.finds, frame.births
+        if not finds:
+            return []
+        best: dict[int, Pair] = {}
+        expected = self._motion.expect(track, frame.at_s)
+        width = math.exp(track.log_width)
+        own = self._unseen(expected, width) + self._parameters.miss_cost * track.misses + _LOG_2_PI - self._log_found
+        for way in expected:
+            x, y = way.x, way.y
+            x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
+            base = way.cost + own + 0.5 * math.log(x_total * y_total)
+            room = 2 * (most - base - self._least_birth)
+            if room <= 0:
+                continue
+            x_weight, y_weight = 1 / (x_total * width * width), 1 / (y_total * width * width)
+            reach = math.sqrt(room / x_weight)
+            column = bisect_left(frame.xs, x - reach)
+            last = x + reach
+            while column < len(finds):
+                find = finds[column]
+                if find.x > last:
+                    break
+                x_off, y_off = find.x - x, find.y - y
+                distance = x_weight * x_off * x_off + y_weight * y_off * y_off
+                if distance < room:
+                    size, score = find.log_width - track.log_width, find.confidence - track.confidence
+                    cost = base + births[column] + 0.5 * distance
+                    cost += self._size_weight * size * size + self._score_weight * score * score
+                    if cost < most and (column not in best or cost < best[column].cost):
+                        best[column] = Pair(cost, row, column, way)
+                column += 1
+        return list(best.values())
 
-    def _unseen(self, centers: Floats, deviations: Floats) -> Floats:
-        """Return the logarithm of 2 pi times the odds that faces expected at (..., 2) `centers` are not found.
+    def _unseen(self, expected: Sequence[Way], width: float) -> float:
+        """Return the logarithm of the odds that a face is not found: hardly missed who is expected outside."""
+        within = total = 0.0
+        for way in expected:
+            x_spread = math.sqrt(way.x_place + self._measured) * width
+            y_spread = math.sqrt(way.y_place + self._measured) * width
+            chance = math.exp(-way.cost) if len(expected) > 1 else 1.0
+            total += chance
+            x_near, y_near = min(way.x, self._width - way.x), min(way.y, self._height - way.y)
+            if x_near < _SURELY_WITHIN * x_spread:
+                chance *= _between(way.x, self._width, x_spread)
+            if y_near < _SURELY_WITHIN * y_spread:
+                chance *= _between(way.y, self._height, y_spread)
+            within += chance
+        return math.log(1 - self._parameters.detection_probability * within / total)
 
-        `deviations` (...) are in pixels. Who is expected outside the picture is hardly missed there.
-        """
-        found = self._parameters.detection_probability
-        scaled = 1 / deviations[..., None]
-        within = ndtr((np.array(self._image_size) - centers) * scaled) - ndtr(-centers * scaled)
-        odds: Floats = np.log((1 - found * within[..., 0] * within[..., 1]) * (2 * math.pi / found))
-        return odds
-
-    def _looks(self, tracks: Floats, finds: Floats) -> Floats:
-        """Return the part of the costs that size and score have."""
-        size = (finds[:, 2] - tracks[:, SIZE, None]) * (1 / self._parameters.size)
-        score = (finds[:, 4] - tracks[:, SCORE, None]) * (1 / self._parameters.score)
-        looks: Floats = 0.5 * (size * size + score * score)
-        return looks
-
-    def _births(self, finds: Floats, interval_s: float) -> Floats:
-        """Return the logarithm of the density of new faces at each find: near the edge, and further inside."""
-        parameters = self._parameters
-        width, height = self._image_size
-        x, y = finds[:, 0], finds[:, 1]
-        edge = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)) * np.exp(-finds[:, 2])
-        near = edge < parameters.entry_reach(interval_s)
-        return np.where(near, math.log(parameters.birth_density), math.log(parameters.inner_birth_density))
-
-    def _outlook(
-        self,
-        tracks: Floats,
-        expected: Prediction,
-        finds: Floats,
-        at_s: float,
-        interval_s: float,
-        after: Floats,
-        after_s: float,
-    ) -> Floats:
-        """Return what the frame after adds to each cost, (tracks, finds).
+    def _outlook(self, tracks: Sequence[Track], frame: Frame, after: Frame, pairs: list[Pair]) -> list[Pair]:
+        """Return the pairs with what the frame after adds to their costs.
 
         Either the pair holds and the track goes on from the find; or it does not, and the track and a new face go on,
         each to another find of the frame after. Every way takes the best find there, as if nobody else wanted it.
         """
-        parameters = self._parameters
-        births, looks = self._births(after, interval_s), self._looks(tracks, after)
-        gain, velocity_gain = expected.gains(parameters.measurement)
-        off = finds[:, :2] - expected.centers[:, None]
-        elapsed = np.float64(after_s - at_s)
-        centers = expected.centers[:, None] + gain[:, None, None] * off
-        centers += elapsed * (tracks[:, None, VX : VY + 1] + velocity_gain[:, None, None] * off)
-        variance = (
-            spread(
-                (1 - gain) * expected.position,
-                (1 - gain) * expected.with_velocity,
-                expected.velocity - velocity_gain * expected.with_velocity,
-                elapsed,
-                parameters,
-            )[0]
-            + parameters.measurement**2
-        )
-        way = (after[:, :2] - centers[:, :, None]) * np.exp(-tracks[:, SIZE])[:, None, None, None]
-        distance = np.einsum("mnkc,mnkc->mnk", way, way) / variance[:, None, None]
-        own = self._unseen(centers, (np.sqrt(variance) * np.exp(tracks[:, SIZE]))[:, None]) + np.log(variance)[:, None]
-        paired = 0.5 * distance + (looks + births)[:, None, :] + own[:, :, None]
-        paired[distance > parameters.gate**2] = 0
-        alone = self._cost(tracks, predict(tracks, after_s, parameters), after, interval_s) + parameters.miss_cost
-        new = begin(finds, at_s, self._image_size, interval_s, parameters)
-        fresh = self._cost(new, predict(new, after_s, parameters), after, interval_s)
-        alone_best, fresh_best = np.minimum(alone.min(axis=1), 0), np.minimum(fresh.min(axis=1), 0)
-        same = alone.argmin(axis=1)[:, None] == fresh.argmin(axis=1)
-        apart = alone_best[:, None] + fresh_best
-        apart = np.where(same, np.minimum(alone_best[:, None], fresh_best), apart)
-        outlook: Floats = np.minimum(paired.min(axis=2), 0) - apart
-        return outlook
+        alone = {
+            row: self._best(tracks[row]._replace(misses=tracks[row].misses + 1), after)
+            for row in {p.track for p in pairs}
+        }
+        fresh = {
+            column: self._best(self._motion.begin(frame.finds[column], frame.at_s, frame.interval_s), after)
+            for column in {p.find for p in pairs}
+        }
+        looked = []
+        for cost, row, column, way in pairs:
+            (alone_cost, alone_find), (fresh_cost, fresh_find) = alone[row], fresh[column]
+            apart = min(alone_cost, fresh_cost) if alone_find == fresh_find else alone_cost + fresh_cost
+            paired = self._motion.correct(tracks[row], way, frame.finds[column], frame.at_s)
+            looked.append(Pair(cost + self._best(paired, after)[0] - apart, row, column, way))
+        return looked
+
+    def _best(self, track: Track, frame: Frame) -> tuple[float, int]:
+        """Return the cost of a track's best find in a frame and which it is; 0 and -1 where it has none."""
+        found = min(self._pairs(0, track, frame, 0.0), default=None)
+        return (0.0, -1) if found is None else (found.cost, found.find)
 
 
-def _assign(cost: Floats) -> tuple[Indices, Indices]:
+def assign(pairs: list[Pair]) -> list[Pair]:
     """Return the assignment of least cost, without pairs that cost nothing: those are no matches."""
-    rows, columns = linear_sum_assignment(cost)
-    real = cost[rows, columns] < 0
-    return rows[real], columns[real]
+    pairs = [pair for pair in pairs if pair.cost < 0]
+    tracks: dict[int, int] = {}
+    finds: dict[int, int] = {}
+    for pair in pairs:
+        tracks[pair.track] = tracks.get(pair.track, 0) + 1
+        finds[pair.find] = finds.get(pair.find, 0) + 1
+    matches = [pair for pair in pairs if tracks[pair.track] == 1 and finds[pair.find] == 1]
+    contested = [pair for pair in pairs if tracks[pair.track] > 1 or finds[pair.find] > 1]
+    if not contested:
+        return matches
+    rows = {row: index for index, row in enumerate(sorted({pair.track for pair in contested}))}
+    columns = {column: index for index, column in enumerate(sorted({pair.find for pair in contested}))}
+    cost = np.zeros((len(rows), len(columns)))
+    at = {(rows[pair.track], columns[pair.find]): pair for pair in contested}
+    for place, pair in at.items():
+        cost[place] = pair.cost
+    chosen = zip(*(indices.tolist() for indices in linear_sum_assignment(cost)), strict=True)
+    return matches + [at[place] for place in chosen if place in at]
+
+
+def _between(place: float, end: float, spread: float) -> float:
+    """Return how likely a normal number lies between 0 and `end`."""
+    scale = _ROOT_HALF / spread
+    return 0.5 * (math.erf((end - place) * scale) + math.erf(place * scale))

@@ -1,112 +1,188 @@
-"""The motion model: a Kalman filter of constant velocity with random acceleration, for all tracks of a camera at once.
+"""The motion model: a Kalman filter of constant velocity, in plain numbers, one track at a time.
 
 Positions are in pixels, variances in the track's own face widths: the same number holds near the camera and far away.
-Both axes have the same variances (Bar-Shalom, Li and Kirubarajan 2001, section 6.2.2).
+People mostly keep their pace, and now and then stop, start or turn. So a track is expected in several ways at once,
+each with its probability, and goes on by the one that its next find fits best (a filter of several models that keeps
+the likeliest; Bar-Shalom, Li and Kirubarajan 2001, section 11.6). A new face has one way for each edge by which it can
+have come in.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+import math
+from typing import NamedTuple
 
 from analytics.tracking.parameters import TrackerParameters
 
-Floats = NDArray[np.float64]
-
-COLUMNS = 14
-(
-    X,  # centre, pixels
-    Y,
-    VX,  # pixels a second
-    VY,
-    PP,  # variances of position, of position with velocity, and of velocity: widths and seconds
-    PV,
-    VV,
-    SIZE,  # logarithm of the width in pixels, smoothed
-    RATIO,  # height by width, smoothed
-    SCORE,  # confidence, smoothed
-    AT,  # time of the last find, seconds
-    HITS,
-    MISSES,  # frames without a find since the last one
-    ID,  # 0 while tentative
-) = range(COLUMNS)
-
-FIND_COLUMNS = 5
-"""A find: x, y, logarithm of the width, height by width, confidence. The last three are in the order of a track's."""
-
 _SMOOTHING = 0.3
+_MOST_ELAPSED_S = 60.0
+
+_AT_EDGE = 1.0
+"""Within so many widths of an edge anybody may have come in."""
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Where tracks are expected at a time: (n, 2) centres in pixels, and (n,) variances in widths."""
+class Find(NamedTuple):
+    """A face of a frame: centre and width in pixels, height by width, confidence, and its number in the frame."""
 
-    centers: Floats
-    position: Floats
-    with_velocity: Floats
-    velocity: Floats
-
-    def of(self, rows: NDArray[np.intp]) -> "Prediction":
-        """Return that of some of the tracks."""
-        return Prediction(self.centers[rows], self.position[rows], self.with_velocity[rows], self.velocity[rows])
-
-    def gains(self, measurement: float) -> tuple[Floats, Floats]:
-        """Return the Kalman gains of position and velocity, for a find with this standard deviation."""
-        total = self.position + measurement**2
-        return self.position / total, self.with_velocity / total
+    x: float
+    y: float
+    width: float
+    log_width: float
+    ratio: float
+    confidence: float
+    detection: int
 
 
-def spread(
-    pp: Floats, pv: Floats, vv: Floats, elapsed: Floats, parameters: TrackerParameters
-) -> tuple[Floats, Floats, Floats]:
-    """Return the three variances `elapsed` seconds later."""
-    noise = parameters.acceleration * elapsed / (1 + elapsed / parameters.settling_s)
-    with_velocity = pv + elapsed * (vv + noise / 2)
-    position = pp + elapsed * (pv + with_velocity) - elapsed * elapsed * noise / 6
-    return position, with_velocity, vv + noise
+class Way(NamedTuple):
+    """How a track may be moving: its cost (minus the logarithm of its probability), place, velocity and variances.
+
+    Place and velocity are in pixels and seconds. `x_place`, `x_both` and `x_velocity` are the variances along x of the
+    place, of place with velocity, and of the velocity, in face widths; so along y.
+    """
+
+    cost: float
+    x: float
+    y: float
+    x_speed: float
+    y_speed: float
+    x_place: float
+    x_both: float
+    x_velocity: float
+    y_place: float
+    y_both: float
+    y_velocity: float
 
 
-def predict(tracks: Floats, at_s: float, parameters: TrackerParameters) -> Prediction:
-    """Predict all tracks, (n, COLUMNS), to a time."""
-    elapsed = at_s - tracks[:, AT]
-    centers = tracks[:, X : Y + 1] + tracks[:, VX : VY + 1] * elapsed[:, None]
-    return Prediction(centers, *spread(tracks[:, PP], tracks[:, PV], tracks[:, VV], elapsed, parameters))
+class Track(NamedTuple):
+    """What is known of a face that is followed; `track_id` is 0 as long as it is tentative."""
+
+    ways: tuple[Way, ...]
+    log_width: float
+    ratio: float
+    confidence: float
+    at_s: float
+    """When it was found last."""
+
+    hits: int
+    misses: int
+    """Frames without a find since the last one."""
+
+    track_id: int
 
 
-def correct(tracks: Floats, expected: Prediction, finds: Floats, at_s: float, measurement: float) -> None:
-    """Correct tracks, (n, COLUMNS), in place by the find of each, (n, FIND_COLUMNS)."""
-    gain, velocity_gain = expected.gains(measurement)
-    off = finds[:, :2] - expected.centers
-    tracks[:, X : Y + 1] = expected.centers + gain[:, None] * off
-    tracks[:, VX : VY + 1] += velocity_gain[:, None] * off
-    tracks[:, PP] = (1 - gain) * expected.position
-    tracks[:, PV] = (1 - gain) * expected.with_velocity
-    tracks[:, VV] = expected.velocity - velocity_gain * expected.with_velocity
-    tracks[:, SIZE : SCORE + 1] += _SMOOTHING * (finds[:, 2:] - tracks[:, SIZE : SCORE + 1])
-    tracks[:, AT] = at_s
-    tracks[:, HITS] += 1
-    tracks[:, MISSES] = 0
+class Motion:
+    """How tracks begin, are expected and go on; holds no state but its parameters."""
 
+    def __init__(self, image_size: tuple[int, int], parameters: TrackerParameters) -> None:
+        self._width, self._height = image_size
+        self._parameters = parameters
+        chance = parameters.sudden_chance
+        self._noises = (
+            (parameters.steady_acceleration, -math.log(1 - chance)),
+            (parameters.sudden_acceleration, -math.log(chance)),
+        )
+        self._measured = parameters.measurement**2
+        self._inner_birth = math.log(parameters.inner_birth_density)
 
-def begin(
-    finds: Floats, at_s: float, image_size: tuple[int, int], interval_s: float, parameters: TrackerParameters
-) -> Floats:
-    """Return a new track for each find. Near an edge of the picture it is expected to walk away from that edge."""
-    tracks = np.zeros((len(finds), COLUMNS))
-    tracks[:, X : Y + 1] = finds[:, :2]
-    size = np.exp(finds[:, 2])
-    left_top = finds[:, :2] / size[:, None]
-    edges = np.concatenate(
-        [left_top, np.array(image_size) / size[:, None] - left_top], axis=1
-    )  # left, top, right, bottom
-    nearest = edges.argmin(axis=1)
-    depth = edges[np.arange(len(finds)), nearest]
-    inwards = parameters.entry_speed + 0.5 * depth / max(interval_s, 1e-3)  # at least that far since the frame before
-    inwards[depth > parameters.entry_reach(interval_s)] = 0
-    tracks[np.arange(len(finds)), VX + nearest % 2] = np.where(nearest < 2, inwards, -inwards) * size
-    tracks[:, PP] = parameters.measurement**2
-    tracks[:, VV] = parameters.speed**2
-    tracks[:, SIZE : SCORE + 1] = finds[:, 2:]
-    tracks[:, AT] = at_s
-    tracks[:, HITS] = 1
-    return tracks
+    def expect(self, track: Track, at_s: float) -> list[Way]:
+        """Return the ways in which a track may have moved up to a time."""
+        elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
+        settled = elapsed / (1 + elapsed / self._parameters.settling_s)
+        noises = self._noises if track.hits > 1 else self._noises[:1]
+        square = elapsed * elapsed / 6
+        expected = []
+        for cost, x, y, x_speed, y_speed, xx, xv, x_velocity, yy, yv, y_velocity in track.ways:
+            x_both, y_both = xv + elapsed * x_velocity, yv + elapsed * y_velocity
+            x_place, y_place = xx + elapsed * (xv + x_both), yy + elapsed * (yv + y_both)
+            x += x_speed * elapsed
+            y += y_speed * elapsed
+            for acceleration, unlikely in noises:
+                noise = acceleration * settled
+                half, third = elapsed * noise / 2, 2 * square * noise
+                expected.append(
+                    Way(
+                        cost + unlikely,
+                        x,
+                        y,
+                        x_speed,
+                        y_speed,
+                        x_place + third,
+                        x_both + half,
+                        x_velocity + noise,
+                        y_place + third,
+                        y_both + half,
+                        y_velocity + noise,
+                    )
+                )
+        return expected
+
+    def correct(self, track: Track, way: Way, find: Find, at_s: float) -> Track:
+        """Return a track that went on by one of the ways it was expected, to its find."""
+        _, x, y, x_speed, y_speed, xx, xv, x_velocity, yy, yv, y_velocity = way
+        x_total, y_total = xx + self._measured, yy + self._measured
+        x_gain, x_turn, y_gain, y_turn = xx / x_total, xv / x_total, yy / y_total, yv / y_total
+        x_off, y_off = find.x - x, find.y - y
+        moved = Way(
+            0.0,
+            x + x_gain * x_off,
+            y + y_gain * y_off,
+            x_speed + x_turn * x_off,
+            y_speed + y_turn * y_off,
+            (1 - x_gain) * xx,
+            (1 - x_gain) * xv,
+            x_velocity - x_turn * xv,
+            (1 - y_gain) * yy,
+            (1 - y_gain) * yv,
+            y_velocity - y_turn * yv,
+        )
+        return Track(
+            (moved,),
+            track.log_width + _SMOOTHING * (find.log_width - track.log_width),
+            track.ratio + _SMOOTHING * (find.ratio - track.ratio),
+            track.confidence + _SMOOTHING * (find.confidence - track.confidence),
+            at_s,
+            track.hits + 1,
+            0,
+            track.track_id,
+        )
+
+    def birth(self, find: Find, interval_s: float) -> float:
+        """Return the logarithm of the density of new faces at a find's place, a frame and square width."""
+        within = max(self._parameters.entry_fast * interval_s, _AT_EDGE) * find.width
+        x, y = find.x, find.y
+        if within < x < self._width - within and within < y < self._height - within:
+            return self._inner_birth
+        entries = self._entries(find, max(interval_s, 1e-3))
+        return math.log(self._parameters.inner_birth_density + sum([density for density, *_ in entries]))
+
+    def _entries(self, find: Find, interval_s: float) -> list[tuple[float, float, float, float, float]]:
+        """Return the edges by which somebody can have come in since the frame before: density, speeds, their spread.
+
+        Who came in since then is no further from the edge than people walk in that time.
+        """
+        parameters, width = self._parameters, find.width
+        slow, fast = parameters.entry_slow * interval_s, parameters.entry_fast * interval_s
+        inwards, along = parameters.entry_spread**2, parameters.along_spread**2
+        depths = (find.x / width, (self._width - find.x) / width, find.y / width, (self._height - find.y) / width)
+        entries = []
+        for edge, depth in enumerate(depths):
+            if depth >= fast and depth >= _AT_EDGE:
+                continue
+            part = 1.0 if depth <= max(slow, _AT_EDGE) else (fast - depth) / (fast - slow)
+            speed = (parameters.entry_speed + parameters.entry_haste * depth / interval_s) * width
+            if edge & 1:
+                speed = -speed
+            if edge < 2:
+                entries.append((parameters.birth_density * part, speed, 0.0, inwards, along))
+            else:
+                entries.append((parameters.birth_density * part, 0.0, speed, along, inwards))
+        return entries
+
+    def begin(self, find: Find, at_s: float, interval_s: float) -> Track:
+        """Return a new track: it came in over one of the edges near it, or appeared where it is."""
+        inner, square, place = self._parameters.inner_birth_density, self._parameters.speed**2, self._measured
+        origins = [(inner, 0.0, 0.0, square, square), *self._entries(find, max(interval_s, 1e-3))]
+        total = sum([density for density, *_ in origins])
+        ways = tuple(
+            Way(math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, x_square, place, 0.0, y_square)
+            for density, x_speed, y_speed, x_square, y_square in origins
+        )
+        return Track(ways, find.log_width, find.ratio, find.confidence, at_s, 1, 0, 0)

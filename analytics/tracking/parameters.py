@@ -13,16 +13,19 @@ class TrackerParameters:
     the next position of a track than as a new face or a false one, whose densities are given per square face width.
     """
 
-    speed: float = 5.0
-    """Standard deviation of a new face's unknown velocity, along each axis, in widths a second."""
+    steady_acceleration: float = 3.0
+    """Spectral density of the random acceleration of somebody who keeps the pace, widths^2 / s^3."""
 
-    acceleration: float = 12.0
-    """Spectral density of the random acceleration, widths^2 / s^3."""
+    sudden_acceleration: float = 60.0
+    """The same of somebody who stops, starts or turns."""
 
-    settling_s: float = 0.55
+    sudden_chance: float = 0.25
+    """How often that happens between two finds."""
+
+    settling_s: float = 0.45
     """How soon people return to their pace: beyond this time the random acceleration adds up no further."""
 
-    measurement: float = 0.085
+    measurement: float = 0.055
     """Standard deviation of a box's centre, in widths."""
 
     size: float = 0.09
@@ -38,16 +41,31 @@ class TrackerParameters:
     """Added to the cost (in nats) of a match for each frame in which the track was not found."""
 
     birth_density: float = 0.002
-    """New faces a frame and square width near the edge of the picture."""
+    """New faces a frame and square width where somebody can have come in over an edge of the picture."""
 
-    inner_birth_density: float = 0.003
-    """New, false and lost faces that appear further inside, a frame and square width."""
+    inner_birth_density: float = 0.0015
+    """New, false and lost faces that appear anywhere, a frame and square width."""
 
-    entry_speed: float = 6.5
-    """Expected speed, in widths a second, away from the edge at which a face appears."""
+    speed: float = 6.5
+    """Standard deviation of the unknown velocity of a face that appears further inside, along each axis, widths/s."""
 
-    gate: float = 4.5
-    """No match is further than this many standard deviations from the predicted position."""
+    entry_speed: float = 4.5
+    """Expected speed away from the edge at which a face appears, in widths a second."""
+
+    entry_haste: float = 0.4
+    """How much more is expected of who is further from the edge: a part of the speed that it took to get there."""
+
+    entry_spread: float = 2.4
+    """Standard deviation of that speed."""
+
+    along_spread: float = 2.2
+    """Standard deviation of the speed along the edge."""
+
+    entry_slow: float = 3.0
+    """Who is nearer to an edge than this speed brings in a frame may well have come in there, widths a second."""
+
+    entry_fast: float = 10.0
+    """Who is further from an edge than this speed brings in a frame did not come in there since the frame before."""
 
     second_pass_confidence: float = 0.5
     """Finds below this only continue tracks that found nothing better; they begin none."""
@@ -64,30 +82,31 @@ class TrackerParameters:
     look_ahead_s: float = 0.35
     """Where frames are further apart than this, each one is decided only when the next one has come."""
 
-    def entry_reach(self, interval_s: float) -> float:
-        """How far from the edge, in widths, somebody can be who was not in the picture a frame ago."""
-        return max(1.5 * self.speed * interval_s, 1.0)
-
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not 0 <= value < 1e6:
                 raise ConfigurationError(f"tracker: {field.name} should be a number from 0, is {value}")
-        if not 0 < self.detection_probability < 1:
-            raise ConfigurationError(
-                f"tracker: detection_probability should lie between 0 and 1, is {self.detection_probability}"
-            )
+        for name in ("detection_probability", "sudden_chance"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigurationError(f"tracker: {name} should lie between 0 and 1, is {getattr(self, name)}")
         for name in (
-            "speed",
-            "measurement",
+            "steady_acceleration",
+            "sudden_acceleration",
             "settling_s",
+            "measurement",
             "size",
             "score",
             "birth_density",
             "inner_birth_density",
-            "gate",
+            "speed",
+            "entry_spread",
+            "along_spread",
+            "entry_slow",
         ):
             if getattr(self, name) == 0:
                 raise ConfigurationError(f"tracker: {name} should be above 0")
+        if self.entry_fast <= self.entry_slow:
+            raise ConfigurationError("tracker: entry_fast should be above entry_slow")
         if self.confirm_hits < 2:
             raise ConfigurationError(f"tracker: confirm_hits should be 2 or more, is {self.confirm_hits}")

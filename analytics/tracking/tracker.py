@@ -3,40 +3,26 @@
 Boxes of 44 px that move nine of their own widths a second do not overlap from one frame to the next at 1 to 5 frames a
 second, so overlap (SORT, Bewley et al. 2016; ByteTrack, Zhang et al. 2022) finds nothing to match. Here a find is
 matched by its distance from the predicted position, in standard deviations of that prediction: a track of unknown speed
-looks far around, one of known speed does not. All tracks of a camera are rows of one array.
+looks far around, one of known speed does not.
 """
 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analytics.tracking.association import Associator, Indices
-from analytics.tracking.motion import (
-    AT,
-    COLUMNS,
-    FIND_COLUMNS,
-    HITS,
-    ID,
-    MISSES,
-    RATIO,
-    SIZE,
-    VX,
-    VY,
-    Floats,
-    X,
-    Y,
-    begin,
-    correct,
-    predict,
-)
+from analytics.tracking.association import Associator, Frame, Pair
+from analytics.tracking.motion import Find, Motion, Track, Way
 from analytics.tracking.parameters import TrackerParameters
 from contracts.errors import ContractError
 
-_CHECKPOINT_VERSION = 1
+Floats = NDArray[np.float64]
+
+_CHECKPOINT_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +39,7 @@ class Detections:
             raise ContractError(f"expected confidence of shape ({len(self.boxes_xyxy)},), got {self.confidence.shape}")
 
 
-@dataclass(frozen=True)
-class TrackPoint:
+class TrackPoint(NamedTuple):
     """A track was found: centre and size in pixels at a time (seconds since 1970), and as which find of its frame."""
 
     track_id: int
@@ -67,8 +52,7 @@ class TrackPoint:
     detection: int
 
 
-@dataclass(frozen=True)
-class TrackEnd:
+class TrackEnd(NamedTuple):
     """A track will not be found again: when it was found last, where, and at which velocity (pixels a second)."""
 
     track_id: int
@@ -103,12 +87,13 @@ class Tracker:
     ) -> None:
         self.parameters = parameters or TrackerParameters()
         self._image_size = image_size
-        self._associator = Associator(image_size, self.parameters)
+        self._motion = Motion(image_size, self.parameters)
+        self._associator = Associator(image_size, self._motion, self.parameters)
         self._next_id = first_id
         self._at_s: float | None = None  # of the newest frame
         self._interval_s = 0.0
-        self._held: tuple[Floats, float] | None = None
-        self._tracks = np.empty((0, COLUMNS))
+        self._held: Frame | None = None
+        self._tracks: list[Track] = []
         self._pending: list[list[TrackPoint]] = []  # of each track the points that wait for its confirmation
 
     @property
@@ -118,21 +103,26 @@ class Tracker:
 
     def update(self, detections: Detections, at_s: float) -> TrackUpdate:
         """Match the finds of one frame, taken at `at_s` (seconds since 1970), to the tracks; begin and end tracks."""
+        boxes = detections.boxes_xyxy.tolist()
+        return self.follow(to_finds(boxes, detections.confidence.tolist()), at_s)
+
+    def follow(self, finds: Sequence[Find], at_s: float) -> TrackUpdate:
+        """Do what `update` does, with finds that are at hand."""
         if self._at_s is not None:
             at_s = max(at_s, self._at_s + 1e-3)
             elapsed_s = min(at_s - self._at_s, self.parameters.lost_s)
             self._interval_s = elapsed_s if not self._interval_s else 0.8 * self._interval_s + 0.2 * elapsed_s
         self._at_s = at_s
-        finds = _to_finds(detections)
+        frame = Frame(finds, at_s, self._interval_s, self._motion)
         points: list[TrackPoint] = []
         ended: list[TrackEnd] = []
         if self._held is not None:
-            self._decide(*self._held, (finds, at_s), points, ended)
+            self._decide(self._held, frame, points, ended)
             self._held = None
         if self._interval_s > self.parameters.look_ahead_s:
-            self._held = (finds, at_s)
+            self._held = frame
         else:
-            self._decide(finds, at_s, None, points, ended)
+            self._decide(frame, None, points, ended)
         return TrackUpdate(points, ended, self._interval_s)
 
     def flush(self) -> TrackUpdate:
@@ -140,78 +130,67 @@ class Tracker:
         points: list[TrackPoint] = []
         ended: list[TrackEnd] = []
         if self._held is not None:
-            self._decide(*self._held, None, points, ended)
+            self._decide(self._held, None, points, ended)
             self._held = None
         return TrackUpdate(points, ended, self._interval_s)
 
-    def _decide(
-        self,
-        finds: Floats,
-        at_s: float,
-        after: tuple[Floats, float] | None,
-        points: list[TrackPoint],
-        ended: list[TrackEnd],
-    ) -> None:
-        expected = predict(self._tracks, at_s, self.parameters)
-        rows, columns = self._associator.match(self._tracks, expected, finds, at_s, self._interval_s, after)
-        self._tracks[:, MISSES] += 1
-        if len(rows):
-            tracks = self._tracks[rows]
-            correct(tracks, expected.of(rows), finds[columns], at_s, self.parameters.measurement)
-            self._tracks[rows] = tracks
-            self._report(rows, columns, finds, at_s, points)
-        self._end(at_s, ended)
-        self._begin(columns, finds, at_s)
+    def _decide(self, frame: Frame, after: Frame | None, points: list[TrackPoint], ended: list[TrackEnd]) -> None:
+        matches = self._associator.match(self._tracks, frame, after)
+        kept: dict[int, Pair] = {pair.track: pair for pair in matches}
+        tracks, self._tracks = self._tracks, []
+        pending, self._pending = self._pending, []
+        for row, track in enumerate(tracks):
+            pair = kept.get(row)
+            if pair is not None:
+                find = frame.finds[pair.find]
+                track = self._motion.correct(track, pair.way, find, frame.at_s)
+                track = self._report(track, pending[row], _point(track.track_id, find, frame.at_s), points)
+            else:
+                track = track._replace(misses=track.misses + 1)
+                if self._is_over(track, frame.at_s):
+                    if track.track_id:
+                        ended.append(_end_of(track))
+                    continue
+            self._tracks.append(track)
+            self._pending.append(pending[row])
+        self._begin({pair.find for pair in matches}, frame)
 
-    def _report(self, rows: Indices, columns: Indices, finds: Floats, at_s: float, points: list[TrackPoint]) -> None:
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            track_id = int(self._tracks[row, ID])
-            if not track_id and self._tracks[row, HITS] >= self.parameters.confirm_hits:
-                track_id = self._next_id
-                self._next_id += 1
-                self._tracks[row, ID] = track_id
-                points += [replace(point, track_id=track_id) for point in self._pending[row]]
-                self._pending[row] = []
-            point = _point(track_id, finds[column].tolist(), column, at_s)
-            (points if track_id else self._pending[row]).append(point)
+    def _report(self, track: Track, pending: list[TrackPoint], point: TrackPoint, points: list[TrackPoint]) -> Track:
+        """Report a point of a track, or keep it until the track is confirmed; returns the track."""
+        if not track.track_id and track.hits >= self.parameters.confirm_hits:
+            track = track._replace(track_id=self._next_id)
+            self._next_id += 1
+            points += [one._replace(track_id=track.track_id) for one in pending]
+            pending.clear()
+            point = point._replace(track_id=track.track_id)
+        (points if track.track_id else pending).append(point)
+        return track
 
-    def _begin(self, matched: Indices, finds: Floats, at_s: float) -> None:
+    def _begin(self, matched: set[int], frame: Frame) -> None:
         """Begin a tentative track with each sure find that continues none."""
-        fresh = finds[:, 4] >= self.parameters.second_pass_confidence
-        fresh[matched] = False
-        columns = np.flatnonzero(fresh)
-        if len(columns):
-            new = begin(finds[columns], at_s, self._image_size, self._interval_s, self.parameters)
-            self._tracks = np.concatenate([self._tracks, new])
-            self._pending += [[_point(0, finds[column].tolist(), column, at_s)] for column in columns.tolist()]
+        for column, find in enumerate(frame.finds):
+            if column not in matched and find.confidence >= self.parameters.second_pass_confidence:
+                self._tracks.append(self._motion.begin(find, frame.at_s, frame.interval_s))
+                self._pending.append([_point(0, find, frame.at_s)])
 
-    def _end(self, at_s: float, ended: list[TrackEnd]) -> None:
-        """Drop tracks that were not found for too long; the confirmed ones among them are reported."""
-        tracks = self._tracks
-        if not (tracks[:, MISSES] > 1).any():
-            return
-        confirmed = tracks[:, ID] > 0
-        limit = np.where(confirmed, self.parameters.lost_s, self.parameters.tentative_s)
-        over = (at_s - tracks[:, AT] > limit) & (tracks[:, MISSES] > np.where(confirmed, 2, 1))
-        if over.any():
-            ended += [_end_of(row) for row in tracks[over & confirmed].tolist()]
-            self._tracks = tracks[~over]
-            self._pending = [points for points, gone in zip(self._pending, over.tolist(), strict=True) if not gone]
+    def _is_over(self, track: Track, at_s: float) -> bool:
+        """Whether a track was not found for too long."""
+        if track.track_id:
+            return track.misses > 2 and at_s - track.at_s > self.parameters.lost_s
+        return track.misses > 1 and at_s - track.at_s > self.parameters.tentative_s
 
     def checkpoint(self) -> bytes:
         """Return the whole state as compact JSON; `restore` makes the very same tracker of it."""
+        held = self._held
         state = {
             "version": _CHECKPOINT_VERSION,
             "image_size": self._image_size,
             "next_id": self._next_id,
             "at_s": self._at_s,
             "interval_s": self._interval_s,
-            "held": None if self._held is None else [self._held[0].tolist(), self._held[1]],
-            "tracks": self._tracks.tolist(),
-            "pending": [
-                [[p.at_s, p.x, p.y, p.width, p.height, p.confidence, p.detection] for p in points]
-                for points in self._pending
-            ],
+            "held": None if held is None else [held.finds, held.at_s, held.interval_s],
+            "tracks": self._tracks,
+            "pending": self._pending,
         }
         return json.dumps(state, separators=(",", ":")).encode()
 
@@ -232,30 +211,29 @@ class Tracker:
         tracker = cls((width, height), parameters, state["next_id"])
         tracker._at_s, tracker._interval_s = state["at_s"], state["interval_s"]
         if state["held"] is not None:
-            finds, at_s = state["held"]
-            tracker._held = np.array(finds, np.float64).reshape(-1, FIND_COLUMNS), at_s
-        tracker._tracks = np.array(state["tracks"], np.float64).reshape(-1, COLUMNS)
-        tracker._pending = [[TrackPoint(0, *fields) for fields in points] for points in state["pending"]]
+            finds, at_s, interval_s = state["held"]
+            tracker._held = Frame([Find(*find) for find in finds], at_s, interval_s, tracker._motion)
+        tracker._tracks = [Track(tuple(Way(*way) for way in ways), *rest) for ways, *rest in state["tracks"]]
+        tracker._pending = [[TrackPoint(*fields) for fields in points] for points in state["pending"]]
         return tracker
 
 
-def _to_finds(detections: Detections) -> Floats:
-    boxes = detections.boxes_xyxy
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
-    finds = np.empty((len(boxes), FIND_COLUMNS))
-    finds[:, :2] = (boxes[:, :2] + boxes[:, 2:]) * 0.5
-    finds[:, 2] = np.log(sides[:, 0])
-    finds[:, 3] = sides[:, 1] / sides[:, 0]
-    finds[:, 4] = detections.confidence
+def to_finds(boxes_xyxy: Sequence[Sequence[float]], confidence: Sequence[float]) -> list[Find]:
+    """Return the finds of boxes (left, top, right, bottom in pixels); none is less than a pixel wide or high."""
+    finds = []
+    for number, ((left, top, right, bottom), score) in enumerate(zip(boxes_xyxy, confidence, strict=True)):
+        width, height = max(right - left, 1.0), max(bottom - top, 1.0)
+        finds.append(
+            Find((left + right) * 0.5, (top + bottom) * 0.5, width, math.log(width), height / width, score, number)
+        )
     return finds
 
 
-def _point(track_id: int, find: list[float], column: int, at_s: float) -> TrackPoint:
-    x, y, size, ratio, confidence = find
-    width = math.exp(size)
-    return TrackPoint(track_id, at_s, x, y, width, ratio * width, confidence, column)
+def _point(track_id: int, find: Find, at_s: float) -> TrackPoint:
+    height = find.ratio * find.width
+    return TrackPoint(track_id, at_s, find.x, find.y, find.width, height, find.confidence, find.detection)
 
 
-def _end_of(track: list[float]) -> TrackEnd:
-    width = math.exp(track[SIZE])
-    return TrackEnd(int(track[ID]), track[AT], track[X], track[Y], track[VX], track[VY], width, width * track[RATIO])
+def _end_of(track: Track) -> TrackEnd:
+    way, width = track.ways[0], math.exp(track.log_width)
+    return TrackEnd(track.track_id, track.at_s, way.x, way.y, way.x_speed, way.y_speed, width, width * track.ratio)

@@ -82,11 +82,12 @@ class Gatherings(Stateful):
         for point in points:
             way = self._places.setdefault(str(point.track_id), [])
             way.append([point.at_s, point.x, point.y, point.width])
-        self._places = {
-            key: recent
-            for key, way in self._places.items()
-            if (recent := [place for place in way if place[0] > at_s - 2 * _SPEED_S])
-        }
+        since_s = at_s - 2 * _SPEED_S
+        for key, way in list(self._places.items()):
+            while way and way[0][0] <= since_s:
+                way.pop(0)
+            if not way:
+                del self._places[key]
         people = self._largest()
         met = people <= self._least // 2 if self._gathered else people >= self._least
         if not met:
@@ -103,12 +104,14 @@ class Gatherings(Stateful):
         """Return the size of the largest group, by single linkage."""
         standing = [way[-1] for way in self._places.values() if _speed(way) < _SLOW_WIDTHS]
         largest = 0
-        while standing:
+        while len(standing) > largest:
             group = [standing.pop()]
-            for member in group:
-                near = [one for one in standing if math.dist(one[1:3], member[1:3]) < _LINK_WIDTHS * member[3]]
-                standing = [one for one in standing if one not in near]
-                group += near
+            for _, x, y, width in group:
+                reach = _LINK_WIDTHS * width
+                near = [one for one in standing if math.hypot(one[1] - x, one[2] - y) < reach]
+                if near:
+                    standing = [one for one in standing if one not in near]
+                    group += near
             largest = max(largest, len(group))
         return largest
 
@@ -116,4 +119,6 @@ class Gatherings(Stateful):
 def _speed(way: Sequence[Sequence[float]]) -> float:
     """Widths a second from the first to the last place; infinite for one seen too short a time."""
     elapsed = way[-1][0] - way[0][0]
-    return math.dist(way[0][1:3], way[-1][1:3]) / way[-1][3] / elapsed if elapsed >= 1.0 else math.inf
+    if elapsed < 1.0:
+        return math.inf
+    return math.hypot(way[-1][1] - way[0][1], way[-1][2] - way[0][2]) / way[-1][3] / elapsed

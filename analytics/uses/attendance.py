@@ -54,11 +54,11 @@ class Attendance(Stateful):
     person. The nearest in time and place is taken, and once.
     """
 
-    STATE = ("_known", "_lost", "_tracks", "_joined", "_unexplained")
+    STATE = ("_newest", "_lost", "_tracks", "_joined", "_unexplained")
 
     def __init__(self, image_size: tuple[int, int]) -> None:
         self._width, self._height = image_size
-        self._known: list[int] = []
+        self._newest = 0  # ids rise, so that a track with a higher one is new
         self._lost: list[list[float]] = []  # time, x, y, width, velocity of tracks that broke off
         self._tracks = 0
         self._joined = 0
@@ -67,12 +67,10 @@ class Attendance(Stateful):
     def update(self, points: Iterable[TrackPoint], ended: Iterable[TrackEnd], interval_s: float) -> None:
         """Take what a tracker reported of one frame."""
         for point in points:
-            if point.track_id not in self._known:
-                self._known.append(point.track_id)
+            if point.track_id > self._newest:
+                self._newest = point.track_id
                 self._begin(point, interval_s)
         for end in ended:
-            if end.track_id in self._known:
-                self._known.remove(end.track_id)
             speed = math.hypot(end.velocity_x, end.velocity_y) / end.width
             if not self._near_edge(end.x, end.y, end.width, speed, interval_s):
                 self._lost.append([end.last_s, end.x, end.y, end.width, end.velocity_x, end.velocity_y])

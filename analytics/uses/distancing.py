@@ -1,16 +1,12 @@
 """Distancing: pairs that stand nearer than a limit, and for how long."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from analytics.ground import GroundMap
 from analytics.state import Stateful
 from analytics.tracking import TrackPoint
-
-Floats = NDArray[np.float64]
 
 FACE_M = 0.15
 """The width of a face, in metres: the scale where no ground plane is given."""
@@ -52,31 +48,40 @@ class Distancing(Stateful):
         self._ground = ground
         self._near: dict[str, list[float]] = {}  # of each near pair: since when, last seen, 1 when reported
 
-    def distances_m(self, points: Sequence[TrackPoint]) -> Floats:
-        """Return the distances of (n) faces from each other in metres, (n, n)."""
+    def near_pairs(self, points: Sequence[TrackPoint]) -> list[tuple[int, int, float]]:
+        """Return the pairs of faces, by their index, that are nearer than the limit, and their distances in metres."""
         if self._ground is None:
-            places = np.array([(one.x, one.y) for one in points]).reshape(-1, 2)
-            widths = np.array([one.width for one in points])
-            scale: Floats | float = (widths[:, None] + widths) / (2 * FACE_M)
+            places = sorted((point.x, point.y, point.width, index) for index, point in enumerate(points))
         else:
-            relative = [(one.x / self._width, one.y / self._height) for one in points]
-            places = np.array([self._ground.to_metres(place) for place in relative]).reshape(-1, 2)
-            scale = 1.0
-        apart = places[:, None] - places
-        distances: Floats = np.sqrt((apart * apart).sum(axis=2)) / scale
-        return distances
+            places = sorted(
+                (*self._ground.to_metres((point.x / self._width, point.y / self._height)), FACE_M, index)
+                for index, point in enumerate(points)
+            )
+        # without a plane distances are in pixels: FACE_M for each mean width of the two
+        widest = max((width for _, _, width, _ in places), default=0.0) * self._limit_m / FACE_M
+        near = []
+        for number, (x, y, width, index) in enumerate(places):
+            for other in range(number + 1, len(places)):
+                other_x, other_y, other_width, other_index = places[other]
+                if other_x - x > widest:
+                    break
+                metres = math.hypot(other_x - x, other_y - y) * 2 * FACE_M / (width + other_width)
+                if metres < self._limit_m:
+                    near.append((index, other_index, metres))
+        return near
 
     def update(self, points: Sequence[TrackPoint], at_s: float) -> Distances:
         """Take the faces of a frame."""
-        distances = self.distances_m(points)
         violations: list[TooNear] = []
-        near = [(a, b) for a, b in np.argwhere(distances < self._limit_m).tolist() if a < b]
-        for a, b in near:
+        near = self.near_pairs(points)
+        for a, b, metres in near:
             first, second = sorted((points[a].track_id, points[b].track_id))
             pair = self._near.setdefault(f"{first}-{second}", [at_s, at_s, 0])
             pair[1] = at_s
             if not pair[2] and at_s - pair[0] >= _LASTING_S:
                 pair[2] = 1
-                violations.append(TooNear((first, second), at_s, float(distances[a, b])))
-        self._near = {key: pair for key, pair in self._near.items() if at_s - pair[1] <= _FORGET_S}
+                violations.append(TooNear((first, second), at_s, metres))
+        gone = [key for key, pair in self._near.items() if at_s - pair[1] > _FORGET_S]
+        for key in gone:
+            del self._near[key]
         return Distances(len(points) * (len(points) - 1) // 2, len(near), violations)

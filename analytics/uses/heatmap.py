@@ -25,10 +25,12 @@ class Heatmap(Stateful):
     def add(self, places: Iterable[Point], at_s: float, seconds: float) -> None:
         """Count people at places (0..1) for some seconds each."""
         weight = self._weight(at_s) * seconds
+        cells, columns, rows = self._cells, self.columns, self.rows
         for x, y in places:
-            column = min(max(int(x * self.columns), 0), self.columns - 1)
-            row = min(max(int(y * self.rows), 0), self.rows - 1)
-            self._cells[row * self.columns + column] += weight
+            column, row = int(x * columns), int(y * rows)
+            if not (0 <= column < columns and 0 <= row < rows):
+                column, row = min(max(column, 0), columns - 1), min(max(row, 0), rows - 1)
+            cells[row * columns + column] += weight
         self._last_s = max(self._last_s, at_s)
 
     def cells(self, at_s: float | None = None) -> list[list[float]]:

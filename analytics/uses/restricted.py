@@ -29,19 +29,31 @@ class Restricted(Stateful):
         self._minimum_stay_s = minimum_stay_s
         self._zone = ZoneInfo(time_zone)
         self._reported: list[int] = []
+        self._judged: tuple[int, bool] | None = None  # of the minute judged last whether it is forbidden
 
     def forbidden(self, at_s: float) -> bool:
         """Whether nobody should be here at a time."""
+        if not self._schedule:
+            return True
+        minute_of_all = int(at_s // 60)
+        if self._judged is None or self._judged[0] != minute_of_all:
+            self._judged = (minute_of_all, self._covers(at_s))
+        return self._judged[1]
+
+    def _covers(self, at_s: float) -> bool:
         local = datetime.fromtimestamp(at_s, timezone.utc).astimezone(self._zone)
         minute = 60 * local.hour + local.minute
-        return not self._schedule or any(one.covers(local.weekday(), minute) for one in self._schedule)
+        return any(one.covers(local.weekday(), minute) for one in self._schedule)
 
     def update(self, visits: Iterable[ZoneVisit], at_s: float) -> list[Intrusion]:
         """Take the visits that are not over; return those that have now lasted too long. Each is reported once."""
         visits = list(visits)
+        if not visits:
+            self._reported = []
+            return []
         here = {visit.track_id for visit in visits}
         self._reported = [track_id for track_id in self._reported if track_id in here]
-        if not visits or not self.forbidden(at_s):
+        if not self.forbidden(at_s):
             return []
         found = [
             Intrusion(visit.track_id, visit.entered_s, at_s)

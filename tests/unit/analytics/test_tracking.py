@@ -112,7 +112,9 @@ def test_a_checkpoint_that_is_none_is_refused() -> None:
         Tracker.restore(b'{"version": 99}')
 
 
-@pytest.mark.parametrize("wrong", [{"speed": 0.0}, {"gate": -1.0}, {"detection_probability": 1.0}, {"confirm_hits": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"speed": 0.0}, {"miss_cost": -1.0}, {"detection_probability": 1.0}, {"confirm_hits": 1}]
+)
 def test_parameters_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="tracker"):
         TrackerParameters(**wrong)  # type: ignore[arg-type]
