@@ -166,7 +166,7 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
 
-    @field_validator("send_topics", "role_urls", "venue_limits", "role_urls", "camera_networks", mode="before")
+    @field_validator("send_topics", "venue_limits", "role_urls", "camera_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -198,14 +198,6 @@ class Settings(BaseModel):
         for pair in value:
             if not re.fullmatch(r"[^=]+=[0-9]{1,9}", pair):
                 raise ValueError(f"each venue should be name=number, got {pair!r}")
-        return value
-
-    @field_validator("role_urls", mode="after")
-    @classmethod
-    def _check_role_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pair in value:
-            if not re.fullmatch(r"[^=\s]+=https?://\S+", pair):
-                raise ValueError(f"each role should be name=http://host:port/metrics, got {pair!r}")
         return value
 
     @model_validator(mode="after")
