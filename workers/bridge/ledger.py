@@ -89,12 +89,16 @@ class PartitionLedger:
         """Whether every offset of the task has its result."""
         return not self._unsettled(task.start, task.stop)
 
-    def plan(self, now: float) -> DetectRange | None:
+    def plan(self, now: float, most: int | None = None) -> DetectRange | None:
         """Return the next task to enqueue, None when there is none or the window has no room for it.
 
         What was lost comes first, then what is new. The task counts as in flight from now on. A range is not cut to fit
         into the room that is left: results come one by one, and with each a range of one would be planned, which costs
         a worker as much as a full one. TCP calls that the silly window (RFC 1122, 4.2.3.4).
+
+        Args:
+            now: the time.
+            most: frames in the task at most, where that is less than `batch_size`.
         """
         again = self._next_again()
         if again is not None:
@@ -106,7 +110,8 @@ class PartitionLedger:
         if not holes:
             return None
         backlog = sum(len(hole) for hole in holes)
-        size = min(self._batch_size, self._window, len(holes[0]), max(1, -(-backlog // _PARTS_OF_A_BACKLOG)))
+        share = max(1, -(-backlog // _PARTS_OF_A_BACKLOG))
+        size = min(most or self._batch_size, self._batch_size, self._window, len(holes[0]), share)
         if size > room:
             return None
         start = holes[0].start

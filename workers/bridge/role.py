@@ -18,6 +18,7 @@ from messaging.tasks import TaskQueue
 from settings import Settings
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.loss import LossDetector
+from workers.bridge.pace import Pace
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Bridge:
         self._queue_of = {settings.topic_frames: QUEUE_DETECT, settings.topic_uploads: QUEUE_INTERACTIVE}
         self._sources = tuple(self._queue_of)
         self._detectors = {queue: LossDetector() for queue in self._queue_of.values()}
+        self._paces = {queue: Pace(settings.batch_size) for queue in self._queue_of.values()}
         self._consumer = GroupConsumer(
             settings,
             f"{settings.group_prefix}-bridge",
@@ -188,7 +190,8 @@ class Bridge:
 
     def _settle(self, records: list[LogRecord], now: float) -> None:
         """Enter the results into the ledgers, and see which tasks they complete."""
-        touched, answered = set(), set()
+        touched: set[Place] = set()
+        answered: set[DetectRange] = set()
         for record in records:
             settled = _what_it_settles(record)
             if settled is None:
@@ -200,12 +203,15 @@ class Bridge:
                 continue
             ledger.settle(offsets, record.source.offset)
             touched.add(place)
-            detector = self._detectors[self._queue_of[place[0]]]
-            detector.progressed(now)
-            answered.add(_who_answered(record, *place))
-            service_ms = record.header(SERVICE_HEADER)
-            if service_ms is not None and service_ms.isdigit():
-                detector.measured(int(service_ms) / 1000)
+            queue = self._queue_of[place[0]]
+            self._detectors[queue].progressed(now)
+            task, service_ms = _who_answered(record, *place), record.header(SERVICE_HEADER)
+            if task is None or task in answered:
+                continue
+            answered.add(task)
+            if service_ms is not None and service_ms.isdigit() and not task.isolated:
+                self._detectors[queue].measured(int(service_ms) / 1000)
+                self._paces[queue].measured(int(service_ms) / 1000, len(task.offsets))
         for place in touched:
             detector = self._detectors[self._queue_of[place[0]]]
             for task in detector.flights_of(*place):
@@ -268,7 +274,7 @@ class Bridge:
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
             ledger = self._ledgers[places[self._turn]]
-            task = ledger.plan(now)
+            task = ledger.plan(now, self._paces[self._queue_of[ledger.topic]].frames)
             if task is None:
                 idle += 1
                 continue
