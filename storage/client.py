@@ -12,6 +12,7 @@ from contracts.errors import UnavailableError
 from settings import Settings
 
 Document = dict[str, Any]
+Connection = MongoClient[Document]
 
 
 def connect(settings: Settings, timeout_s: float = 5.0) -> "MongoClient[Document]":

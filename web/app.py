@@ -5,8 +5,8 @@ from flask import Flask
 from settings import Settings
 from web import errors, metrics, security
 from web.access import gate
-from web.api import frames, health, live, messages, openapi_pages
-from web.pages import frame, overview, sections
+from web.api import audit, frames, health, keys, live, messages, openapi_pages, users
+from web.pages import frame, overview, sections, sign_in
 from web.services import Services
 
 _BODY_BYTES = 256 * 1024
@@ -28,10 +28,14 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(messages.blueprint(settings, services))
     app.register_blueprint(frames.blueprint(settings, services))
     app.register_blueprint(live.blueprint(services))
-    app.register_blueprint(health.blueprint(services))
+    app.register_blueprint(health.blueprint(settings, services))
+    app.register_blueprint(users.blueprint(services))
+    app.register_blueprint(keys.blueprint(services))
+    app.register_blueprint(audit.blueprint(services))
     app.register_blueprint(openapi_pages.blueprint())
+    app.register_blueprint(sign_in.blueprint(settings, services))
     app.register_blueprint(overview.blueprint(settings, services))
     app.register_blueprint(sections.blueprint(settings, services))
     frame.install(app, settings)
-    gate.install(app)
+    gate.install(app, settings, services.access)
     return app

@@ -18,6 +18,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
+    409: "conflict",
     413: "too_large",
     414: "address_too_long",
     415: "unsupported_type",
@@ -81,6 +82,8 @@ def install(app: Flask) -> None:
 def _on_request_error(error: Exception) -> Response:
     assert isinstance(error, RequestError)
     response = _answer(error.status, error.code, str(error), error.detail)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
@@ -111,7 +114,7 @@ def _on_bug(error: Exception) -> Response:
 
 
 def _answer(status: int, code: str, message: str, detail: Any) -> Response:
-    if _wants_html():
+    if wants_html():
         response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
     else:
         response = jsonify({"error": {"code": code, "message": message, "detail": detail}})
@@ -119,7 +122,7 @@ def _answer(status: int, code: str, message: str, detail: Any) -> Response:
     return response
 
 
-def _wants_html() -> bool:
+def wants_html() -> bool:
     """Whether a browser went to a page: programs, and whatever is called under `/api`, get JSON."""
     if request.path.startswith(("/api/", "/send", "/receive")) or request.method not in ("GET", "HEAD"):
         return False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from web.errors import RequestError
 
@@ -31,6 +31,10 @@ Printable = Annotated[str, AfterValidator(_printable)]
 CameraName = Annotated[Printable, Field(min_length=1, max_length=MAX_NAME)]
 Cursor = Annotated[str, Field(max_length=1000)]
 """The `next` of an earlier page."""
+
+
+UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Password = Annotated[SecretStr, Field(min_length=10, max_length=200)]
 
 
 class Query(BaseModel):

@@ -8,7 +8,7 @@ from settings import Settings
 from settings.model import is_loopback
 from web.errors import RequestError
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHANGES_BY_GET = frozenset({"messages.receive"})
 _HEADERS = {
     "Content-Security-Policy": (
@@ -30,7 +30,7 @@ def install(app: Flask, settings: Settings) -> None:
     def check() -> None:
         if loopback_only:
             refuse_foreign_host()
-        if request.method not in _SAFE_METHODS or request.endpoint in _CHANGES_BY_GET:
+        if request.method not in SAFE_METHODS or request.endpoint in _CHANGES_BY_GET:
             refuse_foreign_origin()
 
     app.before_request(check)
@@ -66,6 +66,18 @@ def refuse_foreign_origin() -> None:
         foreign = False
     if foreign:
         raise RequestError(403, "refused: sent from a page of another site", code="cross_site")
+
+
+def refuse_unknown_origin() -> None:
+    """Refuse a change that comes with a session and does not say of which page: every browser that is kept says it.
+
+    Raises:
+        RequestError: 403, neither `Sec-Fetch-Site` nor `Origin` is there.
+    """
+    if "Sec-Fetch-Site" not in request.headers and "Origin" not in request.headers:
+        raise RequestError(
+            403, "refused: the browser does not say which page sends this; programs send a key", code="cross_site"
+        )
 
 
 def _set_headers(response: Response) -> Response:

@@ -23,11 +23,12 @@ which `/openapi.json` is made:
   a sentence (an error in the one shape, or an answer without a body), or by an `Answer`. 400, 401, 403, 429 and 503
   are described by themselves, and so are 404 with arguments in the path and 413 and 415 with a body.
 - Pages have a rule and no description. They send people who have not signed in to the sign-in page.
-- `principal()` tells who calls. What changes something that others rely on is written down by `services.audit`.
+- `principal()` tells who calls. Every call that is no GET and succeeds is written down in the audit log by itself;
+  `note(name=…)` adds what was changed, and `requires(role, audited=False)` is for what comes many times a second.
 """
 
 from contracts.access import Role
-from web.access.gate import principal
+from web.access.gate import note, principal
 from web.access.rules import public, requires
 
-__all__ = ["Role", "principal", "public", "requires"]
+__all__ = ["Role", "note", "principal", "public", "requires"]

@@ -16,24 +16,28 @@ _KEY = "access_rule"
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call a route: `role` or more, anybody where it is None. `camera` names the argument that limits the call
-    to one camera."""
+    """Who may call a route: `role` or more, anybody where it is None.
+
+    `camera` names the argument that limits the call to one camera. `audited` is False where calls that change something
+    are too many, and too small, to be written down.
+    """
 
     role: Role | None
     camera: str | None = None
+    audited: bool = True
 
 
 STATIC_FILES = Rule(None)
 
 
-def requires(role: Role, *, camera: str | None = None) -> Callable[[View], View]:
+def requires(role: Role, *, camera: str | None = None, audited: bool = True) -> Callable[[View], View]:
     """Let those call a view who have `role`, or one that covers it."""
-    return _declare(Rule(role, camera))
+    return _declare(Rule(role, camera, audited))
 
 
 def public() -> Callable[[View], View]:
-    """Let anybody call a view."""
-    return _declare(Rule(None))
+    """Let anybody call a view. It writes down by itself what is to be known of it."""
+    return _declare(Rule(None, audited=False))
 
 
 def rule_of(app: Flask, endpoint: str) -> Rule | None:

@@ -65,7 +65,7 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     max_bytes = settings.max_picture_bytes
 
     @routes.post("")
-    @requires(Role.OPERATOR, camera="camera_id")
+    @requires(Role.OPERATOR, camera="camera_id", audited=False)
     @describes(
         {
             200: Answer("The result, which came in time.", Content({"application/json": Faces}), _LOCATION),

@@ -6,7 +6,9 @@ from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from web.access import public
+from settings import Settings
+from settings.model import is_loopback
+from web.access import Role, public, requires
 from web.api.openapi import Answer, Content, describes
 from web.api.records import Record
 from web.services import Services
@@ -28,9 +30,10 @@ class Readiness(Record):
     problems: dict[str, str]
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of supervision."""
+def blueprint(settings: Settings, services: Services) -> Blueprint:
+    """Return the routes of supervision. Metrics are open to this machine alone: they tell what a site is busy with."""
     routes = Blueprint("health", __name__)
+    who_measures = public() if is_loopback(settings.web_host) else requires(Role.VIEWER)
 
     @routes.get("/healthz")
     @public()
@@ -59,7 +62,7 @@ def blueprint(services: Services) -> Blueprint:
         return body, 200 if ready else 503
 
     @routes.get("/metrics")
-    @public()
+    @who_measures
     @describes({200: Answer("Metrics in the text format of Prometheus.", _TEXT)})
     def metrics() -> Response:
         """The metrics of this process."""

@@ -16,6 +16,7 @@ from storage.client import connect, ping_mongodb
 from storage.cursors import Cursors
 from storage.overview import Overview
 from storage.results import Results
+from web.access.service import Access
 from web.metrics import WebMetrics
 from web.services.background import Preparation, ResultFeed
 from web.services.frames import Frames
@@ -40,6 +41,7 @@ class Services:
     frames: Frames
     messages: Messages
     overview: OverviewPage
+    access: Access
     system: SystemPage
     viewers: Viewers
     readiness: Readiness
@@ -55,6 +57,7 @@ class Services:
         viewers, pace = Viewers(_VIEWERS_AT_MOST, metrics), Pace()
         mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
+        access = Access.build(mongo, settings)
         producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
 
         def on_result(record: FacesRecord) -> None:
@@ -71,6 +74,7 @@ class Services:
                 "follower": feed.start,
                 "indexes of results": results.ensure_indexes,
                 "indexes of cursors": cursors.ensure_indexes,
+                **access.indexes,
             }
         )
         readiness = Readiness(
@@ -85,13 +89,14 @@ class Services:
         system = SystemPage(settings, tasks, pace, readiness.problems)
         closing = ExitStack()
         # the last is closed first
-        for part in (mongo, tasks, producer, readers, readiness, system, viewers, feed, preparation):
+        for part in (mongo, access, tasks, producer, readers, readiness, system, viewers, feed, preparation):
             closing.callback(part.close)
         return cls(
             frames=Frames(settings, producer, tasks, results, recent, readers, metrics, stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,
+            access=access,
             viewers=viewers,
             readiness=readiness,
             metrics=metrics,

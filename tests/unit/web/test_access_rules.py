@@ -3,8 +3,8 @@ from flask import Flask
 
 from contracts.access import Role
 from contracts.errors import ConfigurationError
-from web.access import gate, public, requires
-from web.access.rules import rule_of
+from web.access import public, requires
+from web.access.rules import check_every_route, rule_of
 
 
 def test_each_role_covers_those_before_it():
@@ -20,7 +20,7 @@ def test_an_application_with_a_route_without_a_rule_does_not_start():
     app.add_url_rule("/open", "open", public()(lambda: "open"))
     app.add_url_rule("/forgotten", "forgotten", lambda: "forgotten")
     with pytest.raises(ConfigurationError, match="nobody said who may call /forgotten:"):
-        gate.install(app)
+        check_every_route(app)
 
 
 def test_every_route_has_a_rule(app):

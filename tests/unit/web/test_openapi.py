@@ -16,7 +16,7 @@ def document(app):
 
 
 def test_every_route_of_the_interface_is_described(app, document):
-    pages = {"static", "openapi", "overview", "pages"}
+    pages = {"static", "openapi", "overview", "pages", "sign_in"}
     for route in app.url_map.iter_rules():
         if route.rule.startswith("/api/") or route.endpoint.partition(".")[0] not in pages:
             assert description_of(app.view_functions[route.endpoint]), f"{route.rule} is not described"
