@@ -11,6 +11,7 @@ COMMANDS = {
     "up": "Start real servers and every role on this machine",
     "down": "Stop what `up --detach` started",
     "status": "Show roles and servers, and where they are reached",
+    "login": "Print a link that signs in, once",
     "doctor": "Check this machine and, if there is one, the running system",
     "demo": "Process the sample clip and print a table of what was stored",
     "detect": "Find faces in pictures",

@@ -135,7 +135,7 @@ def run_demo(data_dir: Path) -> int:
     settings = choose_web_port(Settings.from_environment(), None, lambda wanted, used: None)
     with running_system(data_dir, settings, reporter, sample=False) as run, ThreadPoolExecutor(1) as pool:
         run.wait_ready()
-        run.announce()
+        run.announce(with_way_in=False)
         if run.stopped:
             return 1
         reporter.say(f"sending {samples.CLIP.name}, as fast as the pipeline takes it")

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from contracts.errors import CrowdwatchError
-from ops.datadir import DataDir, ProcessRef, SystemState
+from ops.datadir import DataDir, ProcessRef, SystemState, with_running_servers
 from ops.status import is_ready
 from ops.supervisor import State
+from ops.way_in import way_in
+from settings import Settings
 
 _READY_TIMEOUT_S = 600.0  # on the first start Kafka is fetched
 _STOP_TIMEOUT_S = 40.0
@@ -31,7 +33,7 @@ def up_detached(data_dir: Path, port: int | None, *, sample: bool) -> None:
     arguments = [*([] if port is None else ["--port", str(port)]), *([] if sample else ["--no-sample"])]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ops", "up", "--data-dir", str(folder.path), *arguments],
+            [sys.executable, "-m", "ops", "up", "--no-link", "--data-dir", str(folder.path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -58,6 +60,8 @@ def up_detached(data_dir: Path, port: int | None, *, sample: bool) -> None:
                 failed = ", ".join(_failed(state)) if state else "it"
                 raise CrowdwatchError(f"{failed} did not become ready; the logs are in {folder.logs}")
             time.sleep(0.1)
+    for line in way_in(with_running_servers(Settings.from_environment(), folder), state.web_url):
+        click.echo(line)  # here, so that it is in no log
     click.echo(f"running in the background; stop it with `crowdwatch down --data-dir {folder.path}`")
 
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from contracts.errors import CrowdwatchError
+from contracts.errors import CrowdwatchError, UnavailableError
 from ops.console import Reporter
 from ops.datadir import DataDir
 from ops.roles import web_url
 from ops.supervisor import State
 from ops.system import System, plan_system
+from ops.way_in import way_in
 from settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -61,13 +62,24 @@ class Run:
         """Look after the system until `done` is set or a signal came."""
         self._system.supervisor.run(lambda: self.stopped or done.is_set())
 
-    def announce(self) -> None:
-        """Tell where everything is."""
+    def announce(self, *, with_way_in: bool) -> None:
+        """Tell where everything is and, if asked to, how to get in."""
         if not self.stopped:
             url = web_url(self.settings)
             ready = self._system.supervisor.ready
             self._reporter.say(f"Crowdwatch is {'ready' if ready else 'running, not all of it'}: {url}", "bold")
             self._reporter.say(f"Flower: {self._system.flower_url}; logs: {self._system.logs}; Ctrl-C stops everything")
+            if with_way_in:
+                self._show_way_in(url)
+
+    def _show_way_in(self, url: str) -> None:
+        try:
+            lines = way_in(self.settings, url)
+        except UnavailableError as error:
+            self._reporter.say(f"no link to sign in: {error}; `crowdwatch login` makes one later", "bold red")
+        else:
+            for line in lines:
+                self._reporter.say(line, "bold")
 
 
 @contextmanager

@@ -17,11 +17,13 @@ from ops.options import data_dir_option
 )
 @click.option("--no-sample", is_flag=True, help="Do not play the sample clip.")
 @click.option("--detach", is_flag=True, help="Return when everything is ready, and leave it running.")
-def command(data_dir: Path, port: int | None, no_sample: bool, detach: bool) -> None:
+@click.option("--no-link", is_flag=True, hidden=True, help="Leave the sign-in link to the one who started this.")
+def command(data_dir: Path, port: int | None, no_sample: bool, detach: bool, no_link: bool) -> None:
     """Start Kafka, Redis, MongoDB and every role on this machine, and keep them running until Ctrl-C.
 
     Servers whose address is in the environment (KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, MONGODB_URI) are used instead of
-    started. Everything listens on loopback only. The same data directory finds its data again.
+    started. Everything listens on loopback only. The same data directory finds its data again. When all is ready, a
+    link is printed that signs in, once; the first time, the administrator's password too.
     """
     if detach:
         from ops.detach import up_detached
@@ -42,5 +44,5 @@ def command(data_dir: Path, port: int | None, no_sample: bool, detach: bool) -> 
     settings = choose_web_port(Settings.from_environment(), port, say_taken)
     with running_system(data_dir, settings, reporter, sample=not no_sample) as run:
         run.wait_ready()
-        run.announce()
+        run.announce(with_way_in=not no_link)
         run.until(threading.Event())
