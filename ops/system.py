@@ -15,7 +15,7 @@ from ops.supervisor import State, Supervised, Supervisor
 from settings import Settings
 
 SERVERS = ("kafka", "redis", "mongo", "flower")
-ROLES = ("bridge", "worker", "sink")
+ROLES = ("bridge", "worker", "sink", "analytics")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,13 @@ from contracts.errors import ConfigurationError
 from settings import Settings
 from workers.runner import run_role
 
-ROLES = {"bridge": "workers.bridge.role:Bridge", "worker": "workers.worker:Worker", "sink": "workers.sink:Sink"}
+ROLES = {
+    "bridge": "workers.bridge.role:Bridge",
+    "worker": "workers.worker:Worker",
+    "sink": "workers.sink:Sink",
+    "analytics": "workers.analytics.role:Analytics",
+    "capture": "workers.capture_role:CaptureRole",
+}
 
 
 @click.command()

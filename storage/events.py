@@ -1,0 +1,144 @@
+"""Collection `events`: what happened. `_id` is the event's id, so that a repeat is stored once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import DESCENDING, IndexModel, InsertOne, MongoClient
+
+from contracts.events import Event, EventKind
+from contracts.times import to_rfc3339
+from settings import Settings
+from storage.client import Document, database, mongo_errors
+from storage.retention import DAY_S, ensure_retention, write_once
+
+COLLECTION = "events"
+_NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
+
+
+@dataclass(frozen=True)
+class ListFilter:
+    """Which entries of a list are wanted: of a camera, a kind (or rule), from a time on and before another.
+
+    `after` names the entry that the list goes on after, by its time and id.
+    """
+
+    camera_id: str | None = None
+    kind: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    after: tuple[datetime, str] | None = None
+
+    def query(self, kind_field: str, at_field: str) -> Document:
+        """Return the condition on documents whose kind and time have these names."""
+        parts: list[Document] = []
+        if self.camera_id is not None:
+            parts.append({"camera_id": self.camera_id})
+        if self.kind is not None:
+            parts.append({kind_field: self.kind})
+        if self.start is not None:
+            parts.append({at_field: {"$gte": self.start}})
+        if self.end is not None:
+            parts.append({at_field: {"$lt": self.end}})
+        if self.after is not None:
+            at, key = self.after
+            parts.append({at_field: {"$lte": at}, "$or": [{at_field: {"$lt": at}}, {"_id": {"$lt": key}}]})
+        return {"$and": parts} if parts else {}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What an answer counts of an event: when and where, and its number of seconds, where it has one."""
+
+    at: datetime
+    zone: str | None
+    line: str | None
+    track_id: int | None
+    direction: str | None
+    seconds: float | None
+
+
+_SECONDS_OF = {EventKind.ZONE_LEFT: "dwell_s", EventKind.QUEUE_LEFT: "wait_s", EventKind.ENGAGED: "seconds"}
+
+
+class Events:
+    """The repository of events."""
+
+    def __init__(self, client: "MongoClient[Document]", settings: Settings) -> None:
+        self._collection = database(client, settings)[COLLECTION]
+        self._retention_s = int(settings.events_retention_days * DAY_S)
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes: by camera, by camera and kind, newest first, and removal after the retention.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot make the indexes"):
+            self._collection.create_indexes(
+                [
+                    IndexModel([("camera_id", 1), *_NEWEST_FIRST], name="camera_time_id"),
+                    IndexModel([("camera_id", 1), ("kind", 1), ("at", 1)], name="camera_kind_time"),
+                    IndexModel(_NEWEST_FIRST, name="time_id"),
+                ]
+            )
+        ensure_retention(self._collection, "at", self._retention_s)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Store events; one that is there already stays as it is.
+
+        Raises:
+            UnavailableError: MongoDB did not take all of them; to add them again is safe.
+        """
+        with mongo_errors("cannot store events"):
+            write_once(self._collection, [InsertOne(_to_document(event)) for event in events])
+
+    def newest(self, limit: int, wanted: ListFilter) -> list[Document]:
+        """Return up to `limit` events as JSON types, newest first.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        query = wanted.query("kind", "at")
+        with mongo_errors("cannot read events"):
+            found = list(self._collection.find(query).sort(_NEWEST_FIRST).limit(limit))
+        return [_from_document(document) for document in found]
+
+    def happenings(
+        self,
+        kind: EventKind,
+        start: datetime,
+        end: datetime,
+        *,
+        camera_id: str,
+        zones: Sequence[str] | None = None,
+        lines: Sequence[str] | None = None,
+    ) -> list[Happening]:
+        """Return a camera's events of one kind in [start, end), oldest first; of these zones or lines, where given.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        query: Document = {"camera_id": camera_id, "kind": kind.value, "at": {"$gte": start, "$lt": end}}
+        if zones is not None:
+            query["zone"] = {"$in": [*zones]}
+        if lines is not None:
+            query["line"] = {"$in": [*lines]}
+        fields = dict.fromkeys(("at", "zone", "line", "track_id", "direction", "value"), 1)
+        with mongo_errors("cannot read events"):
+            found = list(self._collection.find(query, fields).sort("at", 1))
+        seconds = _SECONDS_OF.get(kind, "")
+        return [
+            Happening(one["at"], one["zone"], one["line"], one["track_id"], one["direction"], one["value"].get(seconds))
+            for one in found
+        ]
+
+
+def _to_document(event: Event) -> Document:
+    return {"_id": event.event_id, **event.to_dict(), "at": event.at}
+
+
+def _from_document(document: Document) -> dict[str, Any]:
+    fields = {name: value for name, value in document.items() if name != "_id"}
+    return {**fields, "at": to_rfc3339(document["at"])}

@@ -1,0 +1,162 @@
+"""One camera's analytics at work: results in, outputs out, and a state that a checkpoint holds whole."""
+
+import json
+import math
+import zlib
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from analytics.camera import CameraAnalytics, CameraUpdate
+from contracts.cameras import Camera, ZoneSettings
+from contracts.events import Event, EventKind
+from contracts.faces import FacesRecord
+from contracts.occupancy import VenuePart
+from contracts.offsets import SourceOffset
+from contracts.times import from_rfc3339, to_milliseconds, to_rfc3339
+from settings import Settings
+from workers.analytics.alerts import AlertRules
+from workers.analytics.outputs import Outputs
+from workers.analytics.series import PICTURE, Series
+
+_WHOLE_PICTURE = ZoneSettings(PICTURE, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), roles=())
+_MOST_ZONES = 64
+_LIVE_RESULTS = 10
+"""After so many results that come as they are captured, a camera is live, and its silence means something."""
+
+
+class CameraRun:
+    """The analytics of one camera with all that depends on them.
+
+    Time is that of the pictures, but for `now_s`, seconds since 1970, by which silence is judged.
+    """
+
+    def __init__(self, camera_id: str, camera: Camera | None, settings: Settings) -> None:
+        self.camera_id = camera_id
+        self._settings = settings
+        self._camera = camera or Camera(camera_id)
+        self._analytics = CameraAnalytics(with_picture(self._camera))
+        self._series = Series(camera_id)
+        self._rules = AlertRules(settings.alert_cooldown_s)
+        self._venues: dict[str, VenuePart] = {}
+        self._live_results = 0
+        self._offline = False
+        self._last: tuple[datetime, SourceOffset] | None = None
+        self._heard_s = -math.inf
+        self._flushed = True
+        self.outputs = Outputs()
+
+    def take(self, record: FacesRecord, now_s: float) -> None:
+        """Take a result."""
+        self._hear(record, now_s)
+        self._absorb(self._analytics.update(record))
+
+    def watch(self, now_s: float, since_s: float) -> bool:
+        """Judge the camera's silence, `since_s` at the earliest; return whether that changed anything."""
+        silent_s = now_s - max(self._heard_s, since_s)
+        if not self._flushed and silent_s >= self._settings.analytics_silence_s:
+            self._flushed = True
+            self._absorb(self._analytics.flush())
+            return True
+        expected = self._camera.source is None or self._camera.source.enabled
+        is_live = self._live_results >= _LIVE_RESULTS and expected
+        if is_live and not self._offline and self._last and silent_s >= self._settings.camera_offline_s:
+            self._offline = True
+            at = self._last[0] + timedelta(seconds=self._settings.camera_offline_s)
+            self._tell(Event(EventKind.CAMERA_OFFLINE, self.camera_id, to_milliseconds(at), self._last[1]))
+            return True
+        return False
+
+    def follow(self, camera: Camera | None) -> bool:
+        """Go on with other settings, the defaults when None; return whether that changes anything."""
+        camera = camera or Camera(self.camera_id)
+        if camera == self._camera:
+            return False
+        self._camera = camera
+        self._analytics = CameraAnalytics.restore(self._analytics.checkpoint(), with_picture(camera))
+        at = self._last[0] if self._last else datetime.now(timezone.utc)
+        self.outputs.alerts += self._rules.keep_zones({zone.name for zone in camera.zones}, at)
+        return True
+
+    def _hear(self, record: FacesRecord, now_s: float) -> None:
+        self._heard_s, self._flushed = now_s, False
+        age_s = now_s - record.captured_at.timestamp()
+        is_live = age_s < self._settings.camera_offline_s and record.source.topic != self._settings.topic_uploads
+        self._live_results = min(self._live_results + 1, _LIVE_RESULTS) if is_live else 0
+        if is_live and self._offline:
+            self._offline = False
+            self._tell(Event(EventKind.CAMERA_ONLINE, record.camera_id, record.captured_at, record.source))
+        if self._last is None or record.captured_at > self._last[0]:
+            self._last = record.captured_at, record.source
+
+    def _absorb(self, update: CameraUpdate) -> None:
+        for facts in update.frames:
+            self._series.frame(facts, self.outputs)
+        for event in update.events:
+            if event.zone == PICTURE:
+                continue
+            self._tell(self._count(event) if event.kind is EventKind.LINE_CROSSED else event)
+        for second in update.occupancy:
+            self._series.second(second, self.outputs)
+
+    def _count(self, crossing: Event) -> Event:
+        """Count a crossing into its line's venue, if it has one."""
+        venue = next((line.venue for line in self._camera.lines if line.name == crossing.line), None)
+        if venue is None:
+            return crossing
+        before = self._venues.get(venue, VenuePart(venue, crossing.camera_id, 0, 0, 0))
+        entered, left = before.entered + (crossing.direction == "in"), before.left + (crossing.direction == "out")
+        part = VenuePart(venue, crossing.camera_id, entered, left, max(before.at_s, int(crossing.at.timestamp())))
+        self._venues[venue] = part
+        self.outputs.venues = [*(one for one in self.outputs.venues if one.venue != venue), part]
+        return replace(crossing, value={**crossing.value, "venue": venue})
+
+    def _tell(self, event: Event) -> None:
+        self.outputs.events.append(event)
+        self.outputs.alerts += self._rules.on(event)
+
+    def take_outputs(self) -> Outputs:
+        """Return what there is to tell since the last call."""
+        outputs, self.outputs = self.outputs, Outputs()
+        outputs.heats += self._series.open_heat()
+        return outputs
+
+    def state(self) -> bytes:
+        """Return the whole state, outputs left out: compressed JSON."""
+        state: dict[str, Any] = {
+            "camera": self._camera.to_dict(),
+            "analytics": self._analytics.checkpoint().decode(),
+            "series": self._series.state(),
+            "rules": self._rules.state(),
+            "venues": [vars(part) for part in self._venues.values()],
+            "live_results": self._live_results,
+            "offline": self._offline,
+            "flushed": self._flushed,
+            "last": None if self._last is None else [to_rfc3339(self._last[0]), *vars(self._last[1]).values()],
+        }
+        return zlib.compress(json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), 1)
+
+    @classmethod
+    def restore(cls, camera_id: str, state: bytes, settings: Settings) -> "CameraRun":
+        """Go on from a `state`.
+
+        Raises:
+            ContractError: it is no state of this version.
+        """
+        fields = json.loads(zlib.decompress(state))
+        run = cls(camera_id, Camera.from_dict(fields["camera"]), settings)
+        run._analytics = CameraAnalytics.restore(fields["analytics"].encode(), with_picture(run._camera))
+        run._series.resume(fields["series"])
+        run._rules.resume(fields["rules"])
+        run._venues = {one["venue"]: VenuePart(**one) for one in fields["venues"]}
+        run._live_results, run._offline = fields["live_results"], fields["offline"]
+        run._flushed = fields["flushed"]
+        if fields["last"] is not None:
+            at, topic, partition, offset = fields["last"]
+            run._last = from_rfc3339(at), SourceOffset(topic, partition, offset)
+        return run
+
+
+def with_picture(camera: Camera) -> Camera:
+    """Return the settings with a last zone that is the whole picture."""
+    return replace(camera, zones=(*camera.zones[: _MOST_ZONES - 1], _WHOLE_PICTURE))

@@ -1,0 +1,59 @@
+"""Outputs into MongoDB, then Kafka. All of it may be delivered again: MongoDB then holds it once, and what comes again
+in Kafka has the same id."""
+
+from collections.abc import Sequence
+
+from messaging.producer import Producer, wait_for_all
+from settings import Settings
+from storage.alerts import Alerts
+from storage.client import Connection
+from storage.events import Events
+from storage.heatmaps import Heatmaps
+from storage.occupancy import OccupancyStore
+from storage.venues import Venues
+from workers.analytics.outputs import Outputs
+
+
+class Delivery:
+    """Brings outputs to where they are read."""
+
+    def __init__(self, client: Connection, producer: Producer, settings: Settings) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._events = Events(client, settings)
+        self._alerts = Alerts(client, settings)
+        self._occupancy = OccupancyStore(client, settings)
+        self._heatmaps = Heatmaps(client, settings)
+        self._venues = Venues(client, settings)
+
+    def ensure_indexes(self) -> None:
+        """Make the collections' indexes.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        for repository in (self._events, self._alerts, self._occupancy, self._heatmaps):
+            repository.ensure_indexes()
+
+    def deliver(self, told: Sequence[tuple[int, Outputs]], *, again: bool) -> None:
+        """Deliver the outputs of cameras, each with the version of its checkpoint.
+
+        `again` says that some of it may have been delivered before.
+
+        Raises:
+            UnavailableError: a server did not take all of it; to deliver it `again` is safe.
+        """
+        events = [event for _, outputs in told for event in outputs.events]
+        alerts = [alert for _, outputs in told for alert in outputs.alerts]
+        self._events.add(events)
+        self._occupancy.add_seconds([one for _, outputs in told for one in outputs.seconds], again=again)
+        self._occupancy.put_rollups([(*rollup, version) for version, outputs in told for rollup in outputs.rollups])
+        self._heatmaps.put([(heat, version) for version, outputs in told for heat in outputs.heats])
+        self._venues.put([(part, version) for version, outputs in told for part in outputs.venues])
+        self._alerts.put(alerts)
+        sent = [
+            self._producer.send(topic, one.encode(), key=one.camera_id.encode())
+            for topic, records in ((self._settings.topic_events, events), (self._settings.topic_alerts, alerts))
+            for one in records
+        ]
+        wait_for_all(sent)

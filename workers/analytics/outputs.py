@@ -1,0 +1,62 @@
+"""What the analytics of one camera have to tell, between two checkpoints."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.events import Alert, Event
+from contracts.occupancy import Heat, Occupancy, VenuePart
+
+
+@dataclass
+class Outputs:
+    """All of it can be delivered again: ids are deterministic, counts absolute.
+
+    Attributes:
+        events: in the order in which they were found.
+        alerts: as raised, and once more as cleared.
+        seconds: occupancy for each second.
+        rollups: minutes, hours and days with the name of their span, as they now stand.
+        heats: as they now stand.
+        venues: what this camera has counted into each venue, as it now stands.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    seconds: list[Occupancy] = field(default_factory=list)
+    rollups: list[tuple[str, Occupancy]] = field(default_factory=list)
+    heats: list[Heat] = field(default_factory=list)
+    venues: list[VenuePart] = field(default_factory=list)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self.events or self.alerts)
+
+    def __len__(self) -> int:
+        return sum(map(len, vars(self).values()))
+
+    def encode(self) -> bytes:
+        """Return the outputs as JSON."""
+        fields = {
+            "events": [event.to_dict() for event in self.events],
+            "alerts": [alert.to_dict() for alert in self.alerts],
+            "seconds": [one.to_dict() for one in self.seconds],
+            "rollups": [[span, one.to_dict()] for span, one in self.rollups],
+            "heats": [heat.to_dict() for heat in self.heats],
+            "venues": [vars(part) for part in self.venues],
+        }
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Outputs":
+        """Read what `encode` returned."""
+        fields: dict[str, list[Any]] = json.loads(value)
+        return cls(
+            events=[Event.decode(json.dumps(one).encode()) for one in fields["events"]],
+            alerts=[Alert.decode(json.dumps(one).encode()) for one in fields["alerts"]],
+            seconds=[Occupancy.from_dict(one) for one in fields["seconds"]],
+            rollups=[(span, Occupancy.from_dict(one)) for span, one in fields["rollups"]],
+            heats=[Heat.from_dict(one) for one in fields["heats"]],
+            venues=[VenuePart(**one) for one in fields["venues"]],
+        )

@@ -1,0 +1,83 @@
+"""The level of each venue that has a limit, by what all of its cameras have counted."""
+
+import json
+import logging
+
+from analytics.uses.levels import level_of
+from contracts.events import Event, EventKind
+from contracts.offsets import SourceOffset
+from contracts.times import from_epoch_ms
+from settings import Settings
+from storage.checkpoints import Checkpoint, Checkpoints
+from storage.venues import Venues
+from workers.analytics.alerts import AlertRules
+from workers.analytics.delivery import Delivery
+from workers.analytics.outputs import Outputs
+
+log = logging.getLogger(__name__)
+
+_PARTITION = -1
+"""What stands for the partition in a venue's checkpoint."""
+
+
+class VenueJudge:
+    """Adds up the cameras' contributions, and tells when a venue's level changes.
+
+    Several processes may judge: each change is told once, by the one whose checkpoint was first.
+    """
+
+    def __init__(self, venues: Venues, checkpoints: Checkpoints, delivery: Delivery, settings: Settings) -> None:
+        self._venues = venues
+        self._checkpoints = checkpoints
+        self._delivery = delivery
+        self._settings = settings
+        self._limits = {name: int(limit) for name, _, limit in (one.partition("=") for one in settings.venue_limits)}
+        self._versions: dict[str, Checkpoint] = {}
+        self._loaded = False
+
+    def judge(self) -> None:
+        """Judge each venue once.
+
+        Raises:
+            UnavailableError: MongoDB or Kafka does not answer.
+        """
+        if not self._limits:
+            return
+        if not self._loaded:
+            known = self._checkpoints.of_partition(_PARTITION)
+            self._delivery.deliver([(one.version, Outputs.decode(one.outputs)) for one in known], again=True)
+            self._versions = {one.camera_id: one for one in known}
+            self._loaded = True
+        for venue, limit in self._limits.items():
+            self._judge(venue, limit)
+
+    def _judge(self, venue: str, limit: int) -> None:
+        parts = self._venues.parts(venue)
+        if not parts:
+            return
+        before = self._versions.get(venue)
+        rules, level = AlertRules(self._settings.alert_cooldown_s), "normal"
+        if before is not None:
+            state = json.loads(before.state)
+            level = state["level"]
+            rules.resume(state["rules"])
+        inside = max(sum(part.entered - part.left for part in parts), 0)
+        now = level_of(inside, limit, level)
+        if now == level:
+            return
+        last = max(parts, key=lambda part: part.at_s)
+        event = Event(
+            EventKind.CAPACITY_LEVEL,
+            last.camera_id,
+            from_epoch_ms(last.at_s * 1000),
+            SourceOffset(f"venue {venue}", 0, before.version if before else 0),
+            value={"venue": venue, "inside": inside, "limit": limit, "level": now, "before": level},
+        )
+        outputs = Outputs(events=[event], alerts=rules.on(event))
+        state_now = json.dumps({"level": now, "rules": rules.state()}).encode()
+        version = before.version + 1 if before else 1
+        checkpoint = Checkpoint(_PARTITION, venue, version, 0, state_now, outputs.encode())
+        self._loaded = False  # until all is written and delivered
+        if not self._checkpoints.write([checkpoint]):
+            self._delivery.deliver([(version, outputs)], again=False)
+            self._versions[venue], self._loaded = checkpoint, True
