@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.crowdwatch-setup
 ARGS ?=
 
-.PHONY: help setup check format test unit integration run demo bench lock clean
+.PHONY: help setup check format test unit integration cases run demo bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ unit: setup  ## the tests that need no server: under a minute
 
 integration: setup  ## the tests against real Kafka, Redis and MongoDB
 	$(BIN)/pytest tests/integration tests/e2e $(ARGS)
+
+cases: setup  ## 2,000 made-up requests, and whether each answer is as the description of the interface says
+	$(BIN)/pytest tests/integration/web/test_openapi_cases.py --cases 2000 $(ARGS)
 
 run: setup  ## start real servers and every role, play the sample, print the URL; Ctrl-C stops it all
 	@$(BIN)/crowdwatch up $(ARGS)

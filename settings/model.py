@@ -144,7 +144,7 @@ class Settings(BaseModel):
     web_port: int = Field(8000, ge=0, le=65535, description="Its port; 0 for any free one.")
     web_threads: int = Field(32, ge=2, le=1000, description="Requests handled at the same time.")
     auth: Literal["required", "off"] = Field(
-        "off", description="Sign-in: required, or off, which is refused unless the web binds loopback."
+        "required", description="Sign-in: required, or off, which is refused unless the web binds loopback."
     )
     session_hours: float = Field(168, gt=0, description="How long a sign-in lasts.")
     requests_per_minute: int = Field(

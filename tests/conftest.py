@@ -20,6 +20,18 @@ SESSION = f"test-{uuid.uuid4().hex[:8]}"
 TESTS = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make cases`."""
+    parser.addoption("--cases", type=int, default=300, help="Requests made up from the description of the interface.")
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest) -> int:
+    """How many requests are made up."""
+    number: int = request.config.getoption("--cases")
+    return number
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail when a thread or a child process outlives the tests."""
@@ -72,6 +84,7 @@ def settings(servers: Settings) -> Settings:
             "mongodb_database": name,
             "health_port": 0,
             "web_port": 0,
+            "auth": "off",
         }
     )
 

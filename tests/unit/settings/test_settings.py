@@ -26,8 +26,8 @@ def test_every_setting_is_described_and_has_a_default():
         ({"CROWDWATCH_QQ": "8"}, "known: .*CROWDWATCH_WINDOW"),
         ({"CROWDWATCH_WINDOW": "many"}, "CROWDWATCH_WINDOW: .*integer"),
         ({"CROWDWATCH_WINDOW": "0"}, "CROWDWATCH_WINDOW: .*greater"),
-        ({"CROWDWATCH_WEB_HOST": "0.0.0.0"}, "loopback"),
-        ({"CROWDWATCH_WEB_HOST": "example.org"}, "loopback"),
+        ({"CROWDWATCH_AUTH": "off", "CROWDWATCH_WEB_HOST": "0.0.0.0"}, "loopback"),
+        ({"CROWDWATCH_AUTH": "off", "CROWDWATCH_WEB_HOST": "example.org"}, "loopback"),
         ({"CROWDWATCH_TOPIC_FRAMES": "Faces"}, "name of its own"),
     ],
 )

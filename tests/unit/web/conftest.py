@@ -37,7 +37,7 @@ def make_record() -> Callable[..., FacesRecord]:
 @pytest.fixture(scope="session")
 def app() -> Iterator[Flask]:
     """The application as it is before any server answered."""
-    settings = Settings()
+    settings = Settings(auth="off")
     services = Services.build(settings, CollectorRegistry())
     yield create_app(settings, services)
     services.close()
