@@ -450,7 +450,8 @@ def main() -> None:
             table.add_row(label, str(value))
         console.print(table)
         options.output.write_text(json.dumps(known, indent=1) + "\n")
-    options.output.with_suffix(".png").write_bytes(draw_bars(_bars(known)))
+    if bars := _bars(known):
+        options.output.with_suffix(".png").write_bytes(draw_bars(bars))
 
 
 def _flat(found: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

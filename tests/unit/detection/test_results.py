@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.faces import BoundingBox
 from detection import Detections
 
 
@@ -49,7 +50,7 @@ def test_faces_are_numbered_rounded_and_named_only_among_several_classes() -> No
     first, second = found.to_faces(("head", "person"))
 
     assert (first.face_id, first.class_name, first.confidence) == (0, "person", 0.9876)
-    assert vars(first.bounding_box) == {"x": 1, "y": 3, "width": 10, "height": 20}
+    assert first.bounding_box == BoundingBox(1, 3, 10, 20)
     assert (second.face_id, second.class_name) == (1, "head")
     assert found.to_faces(("face",))[0].class_name is None
 
