@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from contracts.camera_urls import check_url
 from contracts.errors import ContractError
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ class Camera:
             if self.ground_plane is None
             else {"image": _lists(self.ground_plane.image), "metres": _lists(self.ground_plane.metres)},
             "distance_limit_m": self.distance_limit_m,
-            "retention_days": self.retention_days,
+            "retention_days": int(self.retention_days) if self.retention_days.is_integer() else self.retention_days,
             "blur_faces": self.blur_faces,
             "time_zone": self.time_zone,
         }
@@ -166,7 +167,8 @@ class Camera:
 
 def _source(fields: Any) -> CameraSource:
     reader = _Reader(fields, "camera: source", ("url", "fps", "enabled"))
-    return CameraSource(reader.text("url"), reader.number("fps", 5.0, 0.01, 120), reader.flag("enabled", True))
+    url = check_url(reader.text("url"))
+    return CameraSource(url, reader.number("fps", 5.0, 0.01, 120), reader.flag("enabled", True))
 
 
 def _zone(fields: Any, what: str) -> ZoneSettings:

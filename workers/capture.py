@@ -119,6 +119,7 @@ class Capture:
         self._taken = 0
         self._told = -_TELL_S
         self._healthy = {"kafka": False, "source": False}
+        self._trouble: str | None = None
 
     def start(self) -> None:
         """Connect to Kafka and make the topics where they are missing.
@@ -146,6 +147,11 @@ class Capture:
     def taken(self) -> int:
         """Frames handed to Kafka so far."""
         return self._taken
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a live source gives no frames at the moment, without its password; None while it does."""
+        return None if self._healthy["source"] else self._trouble
 
     def run(self, stop: threading.Event, count: int | None = None, timeout_s: float | None = None) -> None:
         """Capture until `stop` is set, a file ends, `count` frames were taken, or `timeout_s` has passed.
@@ -236,6 +242,7 @@ class Capture:
                         self._drop("late")
             except Exception as error:  # whatever a decoder throws: a camera must not fall silent
                 self._healthy["source"] = False
+                self._trouble = str(error) if isinstance(error, CrowdwatchError) else type(error).__name__
                 BROKEN.labels(self._camera_id).inc()
                 if time.monotonic() - connected > _STEADY_S:
                     backoff.reset()

@@ -7,9 +7,8 @@ on their own, are refused by both lists.
 
 import logging
 import re
-import urllib.parse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +20,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from contracts.camera_urls import masked
 from contracts.errors import ConfigurationError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,14 @@ class Grab:
 
     at_s: float
     encode: Callable[[], EncodedPicture]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where an address leads: what FFmpeg is to open, with what further options."""
+
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -115,18 +123,6 @@ def open_source(text: str, *, folder_fps: float = FOLDER_FPS) -> Source:
     with path.open("rb") as file:
         start = file.read(16)
     return PictureFolder(path, folder_fps) if picture_type(start) else VideoFile(path)
-
-
-def masked(url: str) -> str:
-    """Return the URL without user, password and the values of its query."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    shown = parts._replace(
-        netloc=f"***@{host}" if "@" in parts.netloc else host,
-        query="&".join(f"{pair.partition('=')[0]}=***" for pair in parts.query.split("&")) if parts.query else "",
-        fragment="",
-    )
-    return shown.geturl()
 
 
 def picture_type(data: bytes) -> str | None:
@@ -214,10 +210,18 @@ class NetworkCamera:
 
     live = True
 
-    def __init__(self, url: str, *, timeouts_s: tuple[float, float] = (OPEN_TIMEOUT_S, READ_TIMEOUT_S)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeouts_s: tuple[float, float] = (OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+        locate: Callable[[str], Located] | None = None,
+    ) -> None:
+        """Take the address; `locate` is asked each time before it is opened, and may refuse by `UnavailableError`."""
         self.name = masked(url)
         self._url = url
         self._timeouts_s = timeouts_s
+        self._locate = locate
 
     def grabs(self, on_damage: Callable[[str], None]) -> Iterator[Grab]:
         """As `Source.grabs`. A camera that is silent for a few seconds counts as broken off."""
@@ -233,12 +237,13 @@ class NetworkCamera:
         return 0.0
 
     def _open(self) -> InputContainer:
-        scheme = self._url.partition("://")[0].lower()
-        options = {"protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _NETWORK_FORMATS}
+        located = Located(self._url) if self._locate is None else self._locate(self._url)
+        scheme = located.url.partition("://")[0].lower()
+        options = {**located.options, "protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _NETWORK_FORMATS}
         if scheme.startswith("rtsp"):
             options |= {"rtsp_transport": "tcp"}
         try:
-            container = av.open(self._url, options=options, timeout=self._timeouts_s, metadata_errors="replace")
+            container = av.open(located.url, options=options, timeout=self._timeouts_s, metadata_errors="replace")
             return _with_video(container)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise UnavailableError(f"{self.name} does not answer: {_reason(error)}") from error

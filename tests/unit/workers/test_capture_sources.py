@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.errors import ConfigurationError
-from workers.capture_sources import MediaClock, VideoFile, masked, open_source, picture_type
+from workers.capture_sources import MediaClock, VideoFile, open_source, picture_type
 
 SIZE = (160, 120)
 
@@ -183,19 +183,6 @@ def test_playlists_are_not_followed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigurationError, match="cannot read"):
         list(open_source(str(tmp_path / name)).grabs(lambda what: None))
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://host:554/a", "rtsp://host:554/a"),
-        ("rtsp://admin:s3cret@host/a", "rtsp://***@host/a"),
-        ("http://admin:p@ss@host/a", "http://***@host/a"),
-        ("http://host/a?user=admin&pwd=s3cret", "http://host/a?user=***&pwd=***"),
-    ],
-)
-def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    assert masked(url) == shown
 
 
 @pytest.mark.parametrize(
