@@ -1,5 +1,6 @@
 """Every setting, with its default, bounds and meaning. Names in the environment: `CROWDWATCH_` and the field's name in
-capitals, but for the three servers' addresses, which have the names that the rest of the world uses."""
+capitals, but for the three servers' addresses, which have the names that the rest of the world uses. Each may be given
+by file instead: `NAME_FILE` names one that holds the value, as secrets of containers do."""
 
 import difflib
 import ipaddress
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from contracts.errors import ConfigurationError
 
 PREFIX = "CROWDWATCH_"
+_BY_FILE = "_FILE"
 MIB = 1024 * 1024
 
 
@@ -129,14 +131,18 @@ class Settings(BaseModel):
     venue_limits: tuple[str, ...] = Field(
         (), description="How many people a venue holds, name=number, separated by commas: Arena=500,Hall=80."
     )
-    events_retention_days: float = Field(90, gt=0, description="How long MongoDB keeps events and alerts.")
-    snapshots_retention_days: float = Field(14, gt=0, description="How long MongoDB keeps the pictures of alerts.")
-    occupancy_seconds_days: float = Field(3, gt=0, description="How long MongoDB keeps occupancy for each second.")
+    events_retention_days: float = Field(90, gt=0, le=10_000, description="How long MongoDB keeps events and alerts.")
+    snapshots_retention_days: float = Field(
+        14, gt=0, le=10_000, description="How long MongoDB keeps the pictures of alerts."
+    )
+    occupancy_seconds_days: float = Field(
+        3, gt=0, le=10_000, description="How long MongoDB keeps occupancy for each second."
+    )
     occupancy_minutes_days: float = Field(
-        30, gt=0, description="How long MongoDB keeps occupancy and heatmaps for each minute."
+        30, gt=0, le=10_000, description="How long MongoDB keeps occupancy and heatmaps for each minute."
     )
     occupancy_hours_days: float = Field(
-        730, gt=0, description="How long MongoDB keeps occupancy and heatmaps for each hour; days are kept."
+        730, gt=0, le=10_000, description="How long MongoDB keeps occupancy and heatmaps for each hour; days are kept."
     )
 
     # Web
@@ -159,9 +165,20 @@ class Settings(BaseModel):
         "`crowdwatch up` sets it.",
     )
     flower_url: str | None = Field(None, description="Where a browser finds Flower; `crowdwatch up` sets it.")
+    flower_sign_in: str | None = Field(
+        None,
+        pattern=r"^[^:,\s]+:[^:,\s]{12,}$",
+        repr=False,
+        description="Flower's sign-in, name:password of 12 characters or more; `crowdwatch up` makes one.",
+    )
     kafka_ui_url: str | None = Field(None, description="Where a browser finds a Kafka UI.")
 
     # Every role
+    health_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address that /healthz, /readyz and /metrics of a role bind; in a container 0.0.0.0.",
+    )
     health_port: int = Field(0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 for any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
@@ -225,16 +242,23 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from the environment.
+        """Read the settings from the environment, and from the files that it names by `NAME_FILE`.
+
+        A variable that holds the value itself goes before one that names a file.
 
         Raises:
             ConfigurationError: a variable that starts with `CROWDWATCH_` is unknown (the nearest names are
-                listed), or a value is out of bounds; the message names the variable.
+                listed), a file cannot be read, or a value is out of bounds; the message names the variable.
         """
         environment = os.environ if environment is None else environment
         variables = cls.variables()
         values: dict[str, str] = {}
         for name, value in environment.items():
+            by_file = name.removesuffix(_BY_FILE)
+            if by_file != name and by_file in variables:
+                if by_file not in environment:
+                    values[variables[by_file]] = _read_value(name, value)
+                continue
             if name in variables:
                 values[variables[name]] = value
             elif name.startswith(PREFIX):
@@ -267,6 +291,13 @@ class Settings(BaseModel):
             for variable, name in self.variables().items()
             if (value := getattr(self, name)) != getattr(default, name)
         }
+
+
+def _read_value(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{variable}: {path} cannot be read: {error}") from error
 
 
 def is_loopback(host: str) -> bool:

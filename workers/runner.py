@@ -54,7 +54,7 @@ def run_role(name: str, role: Role, settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    with HealthServer(role.ready, settings.health_port) as health:
+    with HealthServer(role.ready, settings.health_host, settings.health_port) as health:
         log.info("%s: health pages on port %d", name, health.port)
         try:
             _start(role, stop)
@@ -104,12 +104,12 @@ class Backoff:
 
 
 class HealthServer:
-    """Serves `/healthz`, `/readyz` and `/metrics` on 127.0.0.1, in a thread of its own."""
+    """Serves `/healthz`, `/readyz` and `/metrics` in a thread of its own."""
 
-    def __init__(self, ready: Callable[[], dict[str, bool]], port: int) -> None:
+    def __init__(self, ready: Callable[[], dict[str, bool]], host: str, port: int) -> None:
         self._ready = ready
         self._metrics = make_wsgi_app()
-        self._server = make_server("127.0.0.1", port, self._answer, _Server, _QuietHandler)
+        self._server = make_server(host, port, self._answer, _Server, _QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property

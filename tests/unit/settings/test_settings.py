@@ -28,6 +28,7 @@ def test_every_setting_is_described_and_has_a_default():
         ({"CROWDWATCH_WINDOW": "0"}, "CROWDWATCH_WINDOW: .*greater"),
         ({"CROWDWATCH_AUTH": "off", "CROWDWATCH_WEB_HOST": "0.0.0.0"}, "loopback"),
         ({"CROWDWATCH_AUTH": "off", "CROWDWATCH_WEB_HOST": "example.org"}, "loopback"),
+        ({"CROWDWATCH_FLOWER_SIGN_IN": "admin:short"}, "CROWDWATCH_FLOWER_SIGN_IN: .*pattern"),
         ({"CROWDWATCH_TOPIC_FRAMES": "Faces"}, "name of its own"),
     ],
 )
@@ -38,6 +39,19 @@ def test_a_wrong_environment_is_told_by_name(environment, message):
 
 def test_variables_of_others_are_left_alone():
     assert Settings.from_environment({"HOME": "/", "REDIS_URL": "redis://x"}).redis_url == "redis://x"
+
+
+def test_a_value_may_be_given_by_file(tmp_path):
+    secret = tmp_path / "redis_url"
+    secret.write_text("redis://:secret@redis:6379/0\n")
+    by_file = {"REDIS_URL_FILE": str(secret)}
+    assert Settings.from_environment(by_file).redis_url == "redis://:secret@redis:6379/0"
+    assert Settings.from_environment({**by_file, "REDIS_URL": "redis://x"}).redis_url == "redis://x"
+
+
+def test_a_file_that_is_missing_is_told_by_name(tmp_path):
+    with pytest.raises(ConfigurationError, match="CROWDWATCH_FLOWER_SIGN_IN_FILE: .*cannot be read"):
+        Settings.from_environment({"CROWDWATCH_FLOWER_SIGN_IN_FILE": str(tmp_path / "none")})
 
 
 def test_settings_are_frozen_and_know_their_names():
