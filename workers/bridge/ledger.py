@@ -89,7 +89,7 @@ class PartitionLedger:
         """Whether every offset of the task has its result."""
         return not self._unsettled(task.start, task.stop)
 
-    def plan(self, now: float, most: int | None = None) -> DetectRange | None:
+    def plan(self, now: float, most: int | None = None, *, own_tasks_wait: bool = False) -> DetectRange | None:
         """Return the next task to enqueue, None when there is none or the window has no room for it.
 
         What was lost comes first, then what is new. The task counts as in flight from now on. A range is not cut to fit
@@ -99,6 +99,8 @@ class PartitionLedger:
         Args:
             now: the time.
             most: frames in the task at most, where that is less than `batch_size`.
+            own_tasks_wait: whether the tasks that others have enqueued for these offsets may still wait in the queue.
+                Then only what a later offset has overtaken is adopted.
         """
         again = self._next_again()
         if again is not None:
@@ -106,7 +108,10 @@ class PartitionLedger:
         while self._seen and self._seen[0][1] + self._adopt_after_s <= now:
             self._plannable_to = self._seen.popleft()[0]
         room = self._window - self.in_flight
-        holes = self._settled.missing(max(self.planned_to, self.watermark), self._plannable_to)
+        until = self._plannable_to
+        if own_tasks_wait:
+            until = min(until, self._settled.last_stop() or self.watermark)
+        holes = self._settled.missing(max(self.planned_to, self.watermark), until)
         if not holes:
             return None
         backlog = sum(len(hole) for hole in holes)

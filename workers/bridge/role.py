@@ -59,6 +59,7 @@ class Bridge:
         )
         self._tasks = TaskQueue(settings)
         self._ledgers: dict[Place, PartitionLedger] = {}
+        self._uploads_wait = True
         self._catch_up_to: dict[int, int] = {}
         self._committed: dict[Place, tuple[int, str]] = {}
         self._new: set[int] = set()
@@ -258,6 +259,8 @@ class Bridge:
                 detector.forgive(now)
                 continue
             self._healthy["redis"] = True
+            if queue == QUEUE_INTERACTIVE:
+                self._uploads_wait = waiting > 0
             if not caught_up:
                 continue
             for task in detector.lost(now, waiting):
@@ -274,7 +277,9 @@ class Bridge:
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
             ledger = self._ledgers[places[self._turn]]
-            task = ledger.plan(now, self._paces[self._queue_of[ledger.topic]].frames)
+            is_upload = ledger.topic == self._settings.topic_uploads
+            most = self._paces[self._queue_of[ledger.topic]].frames
+            task = ledger.plan(now, most, own_tasks_wait=is_upload and self._uploads_wait)
             if task is None:
                 idle += 1
                 continue

@@ -234,3 +234,14 @@ def test_attempts_are_counted_without_end(attempt):
         ledger.lose(task)
         task = ledger.plan(0.0)
     assert task.attempt == attempt
+
+
+def test_uploads_whose_own_tasks_may_still_wait_are_adopted_only_when_overtaken():
+    ledger = _ledger(adopt_after_s=3.0, first_attempt=2)
+    ledger.observe_end(4, 0.0)
+    assert ledger.plan(10.0, own_tasks_wait=True) is None
+    ledger.settle(OffsetRange(2, 3), mark=0)
+    tasks = [ledger.plan(10.0, own_tasks_wait=True) for _ in range(3)]
+    assert [(task.start, task.stop, task.attempt) for task in tasks if task] == [(0, 1, 2), (1, 2, 2)]
+    assert (task := ledger.plan(10.0)) is not None
+    assert (task.start, task.stop) == (3, 4), "the queue is empty, so its own task is gone"
