@@ -19,6 +19,7 @@ from storage.results import Results
 from web.access.service import Access
 from web.metrics import WebMetrics
 from web.services.background import Preparation, ResultFeed
+from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
 from web.services.messages import Messages
 from web.services.overview import OverviewPage
@@ -32,6 +33,7 @@ _PING_S = 2.0
 _TOPICS_S = 3.0
 _MONGODB_S = 3.0
 _VIEWERS_AT_MOST = 1000
+_LINGER_MS = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Services:
     readiness: Readiness
     metrics: WebMetrics
     stopping: threading.Event
+    _enqueuer: Enqueuer
     _preparation: Preparation
     _closing: ExitStack
 
@@ -58,7 +61,9 @@ class Services:
         mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         access = Access.build(mongo, settings)
-        producer, tasks, readers = Producer(settings), TaskQueue(settings), ReaderPool(settings)
+        producer, readers = Producer(settings, linger_ms=_LINGER_MS), ReaderPool(settings)
+        tasks = TaskQueue(settings)
+        enqueuer = Enqueuer(tasks, settings.batch_size, metrics)
 
         def on_result(record: FacesRecord) -> None:
             if recent.add(record):
@@ -89,10 +94,10 @@ class Services:
         system = SystemPage(settings, tasks, pace, readiness.problems)
         closing = ExitStack()
         # the last is closed first
-        for part in (mongo, access, tasks, producer, readers, readiness, system, viewers, feed, preparation):
+        for part in (mongo, access, tasks, producer, readers, readiness, enqueuer, system, viewers, feed, preparation):
             closing.callback(part.close)
         return cls(
-            frames=Frames(settings, producer, tasks, results, recent, readers, metrics, stopping),
+            frames=Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,
@@ -101,6 +106,7 @@ class Services:
             readiness=readiness,
             metrics=metrics,
             stopping=stopping,
+            _enqueuer=enqueuer,
             _preparation=preparation,
             _closing=closing,
         )
@@ -108,6 +114,7 @@ class Services:
     def start(self) -> None:
         """Connect in the background, for as long as it takes; `/readyz` tells when it is done."""
         self.viewers.start()
+        self._enqueuer.start()
         self._preparation.start()
 
     def close(self) -> None:

@@ -15,13 +15,12 @@ from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import OffsetRange, SourceOffset
-from contracts.tasks import QUEUE_INTERACTIVE, DetectRange
 from contracts.times import from_rfc3339, to_rfc3339
 from messaging.producer import Producer
-from messaging.tasks import TaskQueue
 from settings import Settings
 from storage.results import Results
 from web.metrics import WebMetrics
+from web.services.enqueuing import Enqueuer
 from web.services.readers import ReaderPool
 from web.services.recent import RecentResults
 
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 _ACKNOWLEDGED_WITHIN_S = 10.0
 _READ_WITHIN_S = 5.0
 _SLICE_S = 1.0
-_WITHOUT_TASKS_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Frames:
         self,
         settings: Settings,
         producer: Producer,
-        tasks: TaskQueue,
+        tasks: Enqueuer,
         results: Results,
         recent: RecentResults,
         readers: ReaderPool,
@@ -66,12 +64,9 @@ class Frames:
         self._metrics = metrics
         self._stopping = stopping
         self._now = now
-        self._enqueue_again_s = 0.0
 
     def accept(self, picture: bytes, camera_id: str, content_type: str | None) -> SourceOffset:
-        """Write a picture to the log and enqueue its task; return its place once it is acknowledged.
-
-        A task that cannot be enqueued is no failure: the bridge adopts the picture.
+        """Write a picture to the log and have its task enqueued; return its place once it is acknowledged.
 
         Raises:
             UnavailableError: Kafka did not acknowledge the picture; it may be processed all the same, later.
@@ -83,21 +78,8 @@ class Frames:
         except FutureTimeoutError as error:
             raise UnavailableError(f"Kafka did not acknowledge within {_ACKNOWLEDGED_WITHIN_S:g} s") from error
         self._metrics.pictures.inc()
-        self._enqueue(source)
+        self._tasks.put(source)
         return source
-
-    def _enqueue(self, source: SourceOffset) -> None:
-        """Enqueue a picture's task; for a moment after a failure do not try, so that a mute Redis holds up few."""
-        if time.monotonic() >= self._enqueue_again_s:
-            task = DetectRange(source.topic, source.partition, source.offset, source.offset + 1)
-            try:
-                self._tasks.enqueue(task, QUEUE_INTERACTIVE)
-            except UnavailableError as error:
-                self._enqueue_again_s = time.monotonic() + _WITHOUT_TASKS_S
-                log.warning("pictures are left to the bridge: %s", error)
-            else:
-                return
-        self._metrics.tasks_left_to_bridge.inc()
 
     def wait_for(self, source: SourceOffset, wait_s: float) -> FacesRecord | None:
         """Return the frame's result as soon as it is there, None when `wait_s` passed without it.

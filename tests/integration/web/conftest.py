@@ -40,6 +40,13 @@ class Web:
         assert value is not None, name
         return value
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds: what is done beside a request is done soon after it."""
+        deadline_s = time.monotonic() + READY_S
+        while not condition():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+
     def wait_for(self, *needs: str) -> None:
         """Return when these needs are met; asked one by one, as the role keeps its own answer for a second."""
         deadline_s = time.monotonic() + READY_S

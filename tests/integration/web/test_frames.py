@@ -35,7 +35,7 @@ def test_a_picture_goes_into_the_log_with_a_task_and_its_result_is_found(web, se
     assert (headers.origin, headers.content_type, headers.frame_id) == (Origin.API, "image/jpeg", None)
     assert abs(time.time() - headers.captured_at.timestamp()) < 60
     tasks = TaskQueue(settings)
-    assert tasks.length(QUEUE_INTERACTIVE) == 1
+    web.wait_until(lambda: tasks.length(QUEUE_INTERACTIVE) == 1)
     tasks.close()
 
     pending = client.get(answer.json["url"])

@@ -30,7 +30,7 @@ def test_without_redis_pictures_are_taken_and_left_to_the_bridge(closed_address,
     web.wait_for("prepared", "follower")
     answer = web.client().post("/api/frames", data=JPEG)
     assert answer.status_code == 202
-    assert web.sample("crowdwatch_web_tasks_left_to_bridge_total") == 1
+    web.wait_until(lambda: web.sample("crowdwatch_web_tasks_left_to_bridge_total") == 1)
     assert web.client().get(answer.json["url"]).status_code == 202
     ready = web.client().get("/readyz")
     assert ready.status_code == 503
