@@ -3,8 +3,8 @@
     python -m bench.detector [--models …] [--seconds S] [--output FILE.json]
     python -m bench.detector --gpu          PyTorch in half precision, yolov3-416, batches of 64: pictures a second
 
-Rounds are interleaved: each times the peer, every runtime and the peak kernel once, and ratios are medians over rounds
-of the peer's time by the runtime's. The share of peak is the median over rounds of the rate of the convolutions alone
+Rounds are interleaved: in each the peer and every runtime have a turn of several calls, and the peak kernel one; ratios
+are medians over rounds of the peer's time by the runtime's. The share of peak is the median over rounds of the rate of the convolutions alone
 by the kernel's, both in float32 operations. The peer is what is installed while the project holds to OpenCV below 5.
 """
 
@@ -40,6 +40,9 @@ MODELS = ("yolov3-face-lite", "yolov3-tiny-416", "yolov3-416")
 BATCHES = {"yolov3-416": (1,), "yolov3-tiny-416": (1, 4), "yolov3-face-lite": (1, 4, 16)}
 PEER = "opencv-darknet"
 LEAST_ROUNDS = 5
+TURN_UNTIMED, TURN_TIMED = 2, 3
+"""A worker runs one network call after call: in each turn the first calls find the threads of the runtime before them
+still spinning, and its values in the caches."""
 
 
 def write_cfg(name: str, directory: Path) -> Path:
@@ -94,10 +97,12 @@ def measure(name: str, threads: int, batch: int, seconds: float, peak: PeakKerne
         while time.perf_counter() < end or len(peaks) < LEAST_ROUNDS:
             peaks.append(peak.measure(threads))
             for runtime, run in runs.items():
-                run(pictures)  # the caches are this runtime's when it is timed
+                for _ in range(TURN_UNTIMED):
+                    run(pictures)
                 start = time.perf_counter()
-                run(pictures)
-                times[runtime].append(time.perf_counter() - start)
+                for _ in range(TURN_TIMED):
+                    run(pictures)
+                times[runtime].append((time.perf_counter() - start) / TURN_TIMED)
         memory = {runtime: _memory_mib(name, runtime, threads) for runtime in runs} if batch == 1 else {}
     operations = 2 * model.network.multiply_adds * batch
     return [
