@@ -4,8 +4,9 @@
     python -m bench.detector --gpu          PyTorch in half precision, yolov3-416, batches of 64: pictures a second
 
 Rounds are interleaved: in each the peer and every runtime have a turn of several calls, and the peak kernel one; ratios
-are medians over rounds of the peer's time by the runtime's. The share of peak is the median over rounds of the rate of the convolutions alone
-by the kernel's, both in float32 operations. The peer is what is installed while the project holds to OpenCV below 5.
+are medians over rounds of the peer's time by the runtime's. The share of peak is the median over rounds of the rate of
+the convolutions alone by the kernel's, both in float32 operations. The peer is what is installed while the project
+holds to OpenCV below 5.
 """
 
 import argparse
