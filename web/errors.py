@@ -22,7 +22,10 @@ _CODES = {
     413: "too_large",
     414: "address_too_long",
     415: "unsupported_type",
+    417: "expectation_failed",
     429: "too_many_requests",
+    431: "headers_too_large",
+    501: "not_implemented",
 }
 _MESSAGES = {
     404: "there is nothing at this address",
@@ -71,6 +74,11 @@ class RequestError(CrowdwatchError):
         self.retry_after_s = retry_after_s
 
 
+def error_body(status: int, message: str, detail: Any = None, code: str | None = None) -> dict[str, Any]:
+    """Return an error in the one shape, as JSON types."""
+    return {"error": {"code": code or _CODES.get(status, "error"), "message": message, "detail": detail}}
+
+
 def install(app: Flask) -> None:
     """Answer every error of `app` in the one shape; an error nobody foresaw is logged and shows nothing of itself."""
     app.register_error_handler(RequestError, _on_request_error)
@@ -117,7 +125,7 @@ def _answer(status: int, code: str, message: str, detail: Any) -> Response:
     if wants_html():
         response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
     else:
-        response = jsonify({"error": {"code": code, "message": message, "detail": detail}})
+        response = jsonify(error_body(status, message, detail, code))
     response.status_code = status
     return response
 

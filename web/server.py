@@ -1,17 +1,31 @@
 """gunicorn, in this process, around the application: one worker process with threads."""
 
+import json
 import logging
 from concurrent.futures import Future
+from contextlib import suppress
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
 from flask import Flask
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from settings import Settings
+from web import errors
 from web.app import create_app
 from web.services import Services
 from web.services.viewers import HandedOver
@@ -21,6 +35,14 @@ log = logging.getLogger(__name__)
 _STOP_WITHIN_S = 4
 _KEEP_ALIVE_S = 5
 _HUNG_AFTER_S = 60
+_LONGEST_ADDRESS = 8190
+_SHOWN = 200
+_UNREADABLE = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
@@ -42,6 +64,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn carries no t
             "timeout": _HUNG_AFTER_S,
             "graceful_timeout": _STOP_WITHIN_S,
             "keepalive": _KEEP_ALIVE_S,
+            "limit_request_line": _LONGEST_ADDRESS,
             "control_socket_disable": True,
             "logger_class": _RootLogger,
             "when_ready": _say_where,
@@ -88,6 +111,22 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
             self.nr_conns -= 1
         else:
             super().finish_request(conn, done)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what is no HTTP request, which never comes to the application, in the one shape of errors."""
+        ours = (InvalidResponseHeader, InvalidResponseHeaderName)
+        if isinstance(exc, ours) or not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("no request, from %s: %s", addr[0] if addr else "a socket", exc)
+        status = _UNREADABLE.get(type(exc), HTTPStatus.BAD_REQUEST)
+        body = json.dumps(errors.error_body(status, str(exc)[:_SHOWN])).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with suppress(OSError):  # it is gone
+            util.write_nonblock(client, head.encode() + body)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.app.let_go()

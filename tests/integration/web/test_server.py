@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from contracts.offsets import SourceOffset
 from ops.servers.local import plain_environment
@@ -39,6 +41,15 @@ def _serving(settings, log: Path, **changes) -> Iterator[tuple[subprocess.Popen,
         process.wait()
 
 
+def _say(url, text):
+    """Send bytes that need be no request; return the status and the body of the answer."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(text)
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
 def _get(url, data=None):
     try:
         with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
@@ -56,6 +67,13 @@ def test_it_serves_streams_refuses_and_stops(settings, detector, tmp_path):
         assert b"crowdwatch_web_requests_total" in _get(f"{url}/metrics")[1]
         status, body = _get(f"{url}/api/frames", bytes(settings.max_picture_bytes + 1))
         assert (status, json.loads(body)["error"]["code"]) == (413, "too_large")
+        for text, refused in (
+            (b"GET / rubbish\r\n\r\n", (400, "bad_request")),
+            (b"GET /?" + b"a" * 8194, (414, "address_too_long")),
+            (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", (431, "headers_too_large")),
+        ):
+            status, body = _say(url, text)
+            assert (status, json.loads(body)["error"]["code"]) == refused
 
         with ExitStack() as closing:
             streams = [closing.enter_context(urllib.request.urlopen(f"{url}/api/live", timeout=20)) for _ in range(12)]
