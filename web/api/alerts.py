@@ -1,0 +1,46 @@
+"""`/api/alerts`: what somebody should look at, and who has."""
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
+from pydantic import Field
+
+from contracts.errors import ContractError
+from web.access import Role, principal, requires
+from web.api.analytics_records import AlertPage, AlertRecord
+from web.api.events import Wanted
+from web.api.openapi import describes
+from web.errors import RequestError
+from web.services import Services
+
+AlertId = Annotated[str, Field(description="The alert's id.")]
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of alerts."""
+    routes = Blueprint("alerts", __name__, url_prefix="/api/alerts")
+
+    @routes.get("")
+    @requires(Role.VIEWER, camera="camera")
+    @describes({200: AlertPage})
+    def newest(query: Wanted) -> Response:
+        """Alerts, the last raised first. The kind is the rule that raised them."""
+        try:
+            items, after = services.alerts.page(query.filter, query.limit, query.cursor)
+        except ContractError as error:
+            raise RequestError(400, str(error)) from error
+        return jsonify({"items": items, "next": after})
+
+    @routes.post("/<alert_id>/ack")
+    @requires(Role.OPERATOR)
+    @describes({200: AlertRecord, 404: "There is no such alert."})
+    def acknowledge(alert_id: AlertId) -> ResponseReturnValue:
+        """Note that you have seen an alert. Who was first stays."""
+        found = services.alerts.acknowledge(alert_id, principal().name, datetime.now(timezone.utc))
+        if found is None:
+            raise RequestError(404, "there is no such alert")
+        return found
+
+    return routes

@@ -1,0 +1,90 @@
+"""Pages of lists, newest first, with cursors that name the last entry shown."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from contracts.errors import ContractError
+from contracts.times import from_rfc3339
+from storage.alerts import Alerts
+from storage.events import Events, ListFilter
+
+Entry = dict[str, Any]
+
+
+class EventList:
+    """What happened, newest first."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def page(self, wanted: ListFilter, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
+        """Return a page of events and the cursor of the next one.
+
+        Raises:
+            ContractError: the cursor is none that an earlier page gave.
+            UnavailableError: MongoDB does not answer.
+        """
+        return _read_page(self._events.newest, wanted, limit, cursor, at_field="at", id_field="event_id")
+
+
+class AlertList:
+    """What somebody should look at, the last raised first."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+
+    def page(self, wanted: ListFilter, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
+        """Return a page of alerts and the cursor of the next one.
+
+        Raises:
+            ContractError: the cursor is none that an earlier page gave.
+            UnavailableError: MongoDB does not answer.
+        """
+        return _read_page(self._alerts.newest, wanted, limit, cursor, at_field="raised_at", id_field="alert_id")
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> Entry | None:
+        """Note who has seen an alert, unless somebody had before; None when there is no such alert.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        return self._alerts.acknowledge(alert_id, by, at)
+
+
+def _read_page(
+    newest: Callable[[int, ListFilter], list[Entry]],
+    wanted: ListFilter,
+    limit: int,
+    cursor: str | None,
+    *,
+    at_field: str,
+    id_field: str,
+) -> tuple[list[Entry], str | None]:
+    """Return up to `limit` entries that are `wanted`, and the cursor of the next page; None after the last one.
+
+    Raises:
+        ContractError: the cursor is none that an earlier page gave.
+        UnavailableError: MongoDB does not answer.
+    """
+    after = None if cursor is None else _decode(cursor)
+    found = newest(limit + 1, replace(wanted, after=after))
+    items = found[:limit]
+    if len(found) <= limit:
+        return items, None
+    place = json.dumps([items[-1][at_field], items[-1][id_field]])
+    return items, base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(at, str) and isinstance(key, str):
+            return from_rfc3339(at), key
+    except (binascii.Error, ValueError, TypeError, RecursionError, ContractError) as error:
+        raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}") from error
+    raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}")
