@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from analytics.geometry import Anchor, Line, Point
 from analytics.tracking import TrackEnd, TrackPoint
 
@@ -21,7 +23,7 @@ _REACH_FRAMES = 4.5
 _REACH_S = 0.4
 """A way leads out of the picture when it gets there within so many frames, or this many seconds."""
 
-_LOST_FRAMES = 2.0
+_LOST_FRAMES = 3.0
 """Who is lost within the picture is taken to have gone on for so many frames."""
 
 _BEYOND = 0.02
@@ -36,8 +38,7 @@ class NamedLine:
     anchor: Anchor = Anchor.CENTER
 
 
-@dataclass(frozen=True)
-class LineCrossing:
+class LineCrossing(msgspec.Struct, frozen=True, gc=False):
     """A track passed a line: `in` or `out`, at a time between two frames (seconds since 1970)."""
 
     line: str

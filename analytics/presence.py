@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from analytics.geometry import Anchor, Point, Polygon
 from analytics.state import Stateful
@@ -21,7 +22,7 @@ class NamedZone:
     anchor: Anchor = Anchor.CENTER
 
 
-class ZoneVisit(NamedTuple):
+class ZoneVisit(msgspec.Struct, frozen=True, gc=False):
     """A track was in a zone from one time to another (seconds since 1970); `left_s` is None while it is."""
 
     zone: str
@@ -82,7 +83,7 @@ class ZonePresence(Stateful):
             name, polygon = zone.name, zone.polygon
             visits = self._since[name]
             visit = visits.get(key)
-            place = center if zone.anchor is Anchor.CENTER else bottom
+            place = bottom if zone.anchor is Anchor.BOTTOM_CENTER else center
             if polygon.contains(place):
                 if visit is None:
                     visits[key] = [(before_s + at_s) / 2, at_s]

@@ -8,35 +8,40 @@ one tells whether the velocity that a pair implies leads to a face there.
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import attrgetter, itemgetter
 
+import msgspec
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from analytics.tracking.motion import Find, Motion, Track, Way
 from analytics.tracking.parameters import TrackerParameters
 
-_LOG_2_PI = math.log(2 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
-_SURELY_WITHIN = 3.0
+_SURELY_WITHIN = 2.5
 """Who is expected further from every edge than so many standard deviations is surely in the picture."""
 
 _HOPE = 4.0
 """How much, in nats, a look at the next frame can make good: pairs that cost more are left out."""
+
+_CLEAR = 3.0
+"""By how much, in nats, a pair has to be better than all others to need no look at the next frame."""
 
 
 class Frame:
     """The finds of a frame from left to right, each with the density of new faces at its place."""
 
     def __init__(self, finds: Sequence[Find], at_s: float, interval_s: float, motion: Motion) -> None:
-        self.finds = sorted(finds)
+        self.finds = sorted(finds, key=attrgetter("x"))
         self.at_s = at_s
         self.interval_s = interval_s
         self.xs = [find.x for find in self.finds]
-        self.births = [motion.birth(find, interval_s) for find in self.finds]
+        self.rows = [
+            (find.x, find.y, find.log_width, find.confidence, motion.birth(find, interval_s)) for find in self.finds
+        ]
 
 
-class Pair(NamedTuple):
+class Pair(msgspec.Struct, frozen=True, gc=False):
     """A find as the next position of a track, by one of the ways that it was expected."""
 
     cost: float
@@ -53,7 +58,6 @@ class Associator:
         self._motion = motion
         self._parameters = parameters
         self._measured = parameters.measurement**2
-        self._log_found = math.log(parameters.detection_probability)
         self._least_birth = math.log(parameters.inner_birth_density)
         self._size_weight = 0.5 / parameters.size**2
         self._score_weight = 0.5 / parameters.score**2
@@ -67,8 +71,9 @@ class Associator:
         pairs: list[Pair] = []
         for row, track in enumerate(tracks):
             pairs += self._pairs(row, track, frame, _HOPE if look else 0.0)
-        if after is not None and look and pairs:
-            pairs = self._outlook(tracks, frame, after, pairs)
+        if after is not None and look:
+            clear, unclear = _part(pairs)
+            pairs = clear + self._outlook(tracks, frame, after, unclear)
         least = self._parameters.second_pass_confidence
         sure = [pair for pair in pairs if frame.finds[pair.find].confidence >= least]
         matches = assign(sure)
@@ -79,13 +84,20 @@ class Associator:
 
     def _pairs(self, row: int, track: Track, frame: Frame, most: float) -> list[Pair]:
         """Return the finds of a frame that continue a track at a cost below `most`, each by its best way."""
-        finds, births = frame.finds, frame.births
-        if not finds:
-            return []
         best: dict[int, Pair] = {}
+        for cost, column, way in self._continuations(track, frame, most):
+            if column not in best or cost < best[column].cost:
+                best[column] = Pair(cost, row, column, way)
+        return list(best.values())
+
+    def _continuations(self, track: Track, frame: Frame, most: float) -> list[tuple[float, int, Way]]:
+        """Return the finds of a frame that continue a track at a cost below `most`, with the costs and the ways."""
+        found: list[tuple[float, int, Way]] = []
+        if not frame.rows:
+            return found
         expected = self._motion.expect(track, frame.at_s)
-        width = math.exp(track.log_width)
-        own = self._unseen(expected, width) + self._parameters.miss_cost * track.misses + _LOG_2_PI - self._log_found
+        width, size, score = math.exp(track.log_width), track.log_width, track.confidence
+        own = self._unseen(expected, width) + self._parameters.miss_cost * track.misses
         for way in expected:
             x, y = way.x, way.y
             x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
@@ -95,38 +107,33 @@ class Associator:
                 continue
             x_weight, y_weight = 1 / (x_total * width * width), 1 / (y_total * width * width)
             reach = math.sqrt(room / x_weight)
-            column = bisect_left(frame.xs, x - reach)
-            last = x + reach
-            while column < len(finds):
-                find = finds[column]
-                if find.x > last:
+            first = bisect_left(frame.xs, x - reach)
+            for column, (find_x, find_y, find_size, find_score, birth) in enumerate(frame.rows[first:], first):
+                x_off, y_off = find_x - x, find_y - y
+                if x_off > reach:
                     break
-                x_off, y_off = find.x - x, find.y - y
                 distance = x_weight * x_off * x_off + y_weight * y_off * y_off
                 if distance < room:
-                    size, score = find.log_width - track.log_width, find.confidence - track.confidence
-                    cost = base + births[column] + 0.5 * distance
-                    cost += self._size_weight * size * size + self._score_weight * score * score
-                    if cost < most and (column not in best or cost < best[column].cost):
-                        best[column] = Pair(cost, row, column, way)
-                column += 1
-        return list(best.values())
+                    cost = base + birth + 0.5 * distance + self._size_weight * (find_size - size) ** 2
+                    cost += self._score_weight * (find_score - score) ** 2
+                    if cost < most:
+                        found.append((cost, column, way))
+        return found
 
     def _unseen(self, expected: Sequence[Way], width: float) -> float:
-        """Return the logarithm of the odds that a face is not found: hardly missed who is expected outside."""
-        within = total = 0.0
+        """Return the logarithm of 2 pi times the odds that a face is not found.
+
+        Who is expected outside the picture is hardly missed there.
+        """
+        chances = within = 0.0
         for way in expected:
+            chance = math.exp(-way.cost)
+            chances += chance
             x_spread = math.sqrt(way.x_place + self._measured) * width
             y_spread = math.sqrt(way.y_place + self._measured) * width
-            chance = math.exp(-way.cost) if len(expected) > 1 else 1.0
-            total += chance
-            x_near, y_near = min(way.x, self._width - way.x), min(way.y, self._height - way.y)
-            if x_near < _SURELY_WITHIN * x_spread:
-                chance *= _between(way.x, self._width, x_spread)
-            if y_near < _SURELY_WITHIN * y_spread:
-                chance *= _between(way.y, self._height, y_spread)
-            within += chance
-        return math.log(1 - self._parameters.detection_probability * within / total)
+            within += chance * _within(way.x, self._width, x_spread) * _within(way.y, self._height, y_spread)
+        found = self._parameters.detection_probability
+        return math.log((1 - found * within / chances) * (2 * math.pi / found))
 
     def _outlook(self, tracks: Sequence[Track], frame: Frame, after: Frame, pairs: list[Pair]) -> list[Pair]:
         """Return the pairs with what the frame after adds to their costs.
@@ -134,26 +141,48 @@ class Associator:
         Either the pair holds and the track goes on from the find; or it does not, and the track and a new face go on,
         each to another find of the frame after. Every way takes the best find there, as if nobody else wanted it.
         """
-        alone = {
-            row: self._best(tracks[row]._replace(misses=tracks[row].misses + 1), after)
-            for row in {p.track for p in pairs}
-        }
+        alone = {row: self._best(tracks[row].missed(), after) for row in {pair.track for pair in pairs}}
         fresh = {
             column: self._best(self._motion.begin(frame.finds[column], frame.at_s, frame.interval_s), after)
-            for column in {p.find for p in pairs}
+            for column in {pair.find for pair in pairs}
         }
         looked = []
-        for cost, row, column, way in pairs:
-            (alone_cost, alone_find), (fresh_cost, fresh_find) = alone[row], fresh[column]
+        for pair in pairs:
+            (alone_cost, alone_find), (fresh_cost, fresh_find) = alone[pair.track], fresh[pair.find]
             apart = min(alone_cost, fresh_cost) if alone_find == fresh_find else alone_cost + fresh_cost
-            paired = self._motion.correct(tracks[row], way, frame.finds[column], frame.at_s)
-            looked.append(Pair(cost + self._best(paired, after)[0] - apart, row, column, way))
+            going_on = self._motion.correct(tracks[pair.track], pair.way, frame.finds[pair.find], frame.at_s)
+            cost = pair.cost + self._best(going_on, after)[0] - apart
+            looked.append(Pair(cost, pair.track, pair.find, pair.way))
         return looked
 
     def _best(self, track: Track, frame: Frame) -> tuple[float, int]:
         """Return the cost of a track's best find in a frame and which it is; 0 and -1 where it has none."""
-        found = min(self._pairs(0, track, frame, 0.0), default=None)
-        return (0.0, -1) if found is None else (found.cost, found.find)
+        found = self._continuations(track, frame, 0.0)
+        if not found:
+            return 0.0, -1
+        cost, find, _ = min(found, key=itemgetter(0))
+        return cost, find
+
+
+def _part(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs that need no look at the next frame, and those that do.
+
+    A pair is clear when everything else that its track or its find could do costs far more; those others are left out.
+    """
+    by_track: dict[int, list[Pair]] = {}
+    by_find: dict[int, list[Pair]] = {}
+    for pair in pairs:
+        by_track.setdefault(pair.track, []).append(pair)
+        by_find.setdefault(pair.find, []).append(pair)
+    clear = [
+        pair
+        for pair in pairs
+        if pair.cost < -_CLEAR
+        and all(pair.cost < other.cost - _CLEAR or other is pair for other in by_track[pair.track])
+        and all(pair.cost < other.cost - _CLEAR or other is pair for other in by_find[pair.find])
+    ]
+    tracks, finds = {pair.track for pair in clear}, {pair.find for pair in clear}
+    return clear, [pair for pair in pairs if pair.track not in tracks and pair.find not in finds]
 
 
 def assign(pairs: list[Pair]) -> list[Pair]:
@@ -178,7 +207,10 @@ def assign(pairs: list[Pair]) -> list[Pair]:
     return matches + [at[place] for place in chosen if place in at]
 
 
-def _between(place: float, end: float, spread: float) -> float:
+def _within(place: float, end: float, spread: float) -> float:
     """Return how likely a normal number lies between 0 and `end`."""
+    sure = _SURELY_WITHIN * spread
     scale = _ROOT_HALF / spread
-    return 0.5 * (math.erf((end - place) * scale) + math.erf(place * scale))
+    before = 0.0 if place > sure else 0.5 - 0.5 * math.erf(place * scale)
+    after = 0.0 if end - place > sure else 0.5 - 0.5 * math.erf((end - place) * scale)
+    return max(1.0 - before - after, 0.0)

@@ -8,7 +8,9 @@ have come in.
 """
 
 import math
-from typing import NamedTuple
+
+import msgspec
+import msgspec.structs
 
 from analytics.tracking.parameters import TrackerParameters
 
@@ -19,7 +21,7 @@ _AT_EDGE = 1.0
 """Within so many widths of an edge anybody may have come in."""
 
 
-class Find(NamedTuple):
+class Find(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A face of a frame: centre and width in pixels, height by width, confidence, and its number in the frame."""
 
     x: float
@@ -31,7 +33,7 @@ class Find(NamedTuple):
     detection: int
 
 
-class Way(NamedTuple):
+class Way(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How a track may be moving: its cost (minus the logarithm of its probability), place, velocity and variances.
 
     Place and velocity are in pixels and seconds. `x_place`, `x_both` and `x_velocity` are the variances along x of the
@@ -51,7 +53,7 @@ class Way(NamedTuple):
     y_velocity: float
 
 
-class Track(NamedTuple):
+class Track(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of a face that is followed; `track_id` is 0 as long as it is tentative."""
 
     ways: tuple[Way, ...]
@@ -66,6 +68,16 @@ class Track(NamedTuple):
     """Frames without a find since the last one."""
 
     track_id: int
+
+    def missed(self) -> "Track":
+        """Return the track after a frame in which it was not found."""
+        return Track(
+            self.ways, self.log_width, self.ratio, self.confidence, self.at_s, self.hits, self.misses + 1, self.track_id
+        )
+
+    def named(self, track_id: int) -> "Track":
+        """Return the track with an id: it is confirmed."""
+        return msgspec.structs.replace(self, track_id=track_id)
 
 
 class Motion:
@@ -89,49 +101,53 @@ class Motion:
         noises = self._noises if track.hits > 1 else self._noises[:1]
         square = elapsed * elapsed / 6
         expected = []
-        for cost, x, y, x_speed, y_speed, xx, xv, x_velocity, yy, yv, y_velocity in track.ways:
-            x_both, y_both = xv + elapsed * x_velocity, yv + elapsed * y_velocity
-            x_place, y_place = xx + elapsed * (xv + x_both), yy + elapsed * (yv + y_both)
-            x += x_speed * elapsed
-            y += y_speed * elapsed
+        for way in track.ways:
+            x_both, y_both = way.x_both + elapsed * way.x_velocity, way.y_both + elapsed * way.y_velocity
+            x_place = way.x_place + elapsed * (way.x_both + x_both)
+            y_place = way.y_place + elapsed * (way.y_both + y_both)
+            x, y = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed
             for acceleration, unlikely in noises:
                 noise = acceleration * settled
                 half, third = elapsed * noise / 2, 2 * square * noise
                 expected.append(
                     Way(
-                        cost + unlikely,
+                        way.cost + unlikely,
                         x,
                         y,
-                        x_speed,
-                        y_speed,
+                        way.x_speed,
+                        way.y_speed,
                         x_place + third,
                         x_both + half,
-                        x_velocity + noise,
+                        way.x_velocity + noise,
                         y_place + third,
                         y_both + half,
-                        y_velocity + noise,
+                        way.y_velocity + noise,
                     )
                 )
         return expected
 
     def correct(self, track: Track, way: Way, find: Find, at_s: float) -> Track:
         """Return a track that went on by one of the ways it was expected, to its find."""
-        _, x, y, x_speed, y_speed, xx, xv, x_velocity, yy, yv, y_velocity = way
-        x_total, y_total = xx + self._measured, yy + self._measured
-        x_gain, x_turn, y_gain, y_turn = xx / x_total, xv / x_total, yy / y_total, yv / y_total
-        x_off, y_off = find.x - x, find.y - y
+        x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
+        x_gain, x_turn, y_gain, y_turn = (
+            way.x_place / x_total,
+            way.x_both / x_total,
+            way.y_place / y_total,
+            way.y_both / y_total,
+        )
+        x_off, y_off = find.x - way.x, find.y - way.y
         moved = Way(
             0.0,
-            x + x_gain * x_off,
-            y + y_gain * y_off,
-            x_speed + x_turn * x_off,
-            y_speed + y_turn * y_off,
-            (1 - x_gain) * xx,
-            (1 - x_gain) * xv,
-            x_velocity - x_turn * xv,
-            (1 - y_gain) * yy,
-            (1 - y_gain) * yv,
-            y_velocity - y_turn * yv,
+            way.x + x_gain * x_off,
+            way.y + y_gain * y_off,
+            way.x_speed + x_turn * x_off,
+            way.y_speed + y_turn * y_off,
+            (1 - x_gain) * way.x_place,
+            (1 - x_gain) * way.x_both,
+            way.x_velocity - x_turn * way.x_both,
+            (1 - y_gain) * way.y_place,
+            (1 - y_gain) * way.y_both,
+            way.y_velocity - y_turn * way.y_both,
         )
         return Track(
             (moved,),

@@ -13,55 +13,55 @@ class TrackerParameters:
     the next position of a track than as a new face or a false one, whose densities are given per square face width.
     """
 
-    steady_acceleration: float = 3.0
+    steady_acceleration: float = 6.0
     """Spectral density of the random acceleration of somebody who keeps the pace, widths^2 / s^3."""
 
     sudden_acceleration: float = 60.0
     """The same of somebody who stops, starts or turns."""
 
-    sudden_chance: float = 0.25
+    sudden_chance: float = 0.15
     """How often that happens between two finds."""
 
-    settling_s: float = 0.45
+    settling_s: float = 0.8
     """How soon people return to their pace: beyond this time the random acceleration adds up no further."""
 
     measurement: float = 0.055
     """Standard deviation of a box's centre, in widths."""
 
-    size: float = 0.09
+    size: float = 0.07
     """Standard deviation of the logarithm of a box's width from one frame to the next."""
 
-    score: float = 0.12
+    score: float = 0.2
     """Standard deviation of a face's confidence from one frame to the next."""
 
-    detection_probability: float = 0.9
+    detection_probability: float = 0.93
     """How often a face that is there is found."""
 
-    miss_cost: float = 1.0
+    miss_cost: float = 1.5
     """Added to the cost (in nats) of a match for each frame in which the track was not found."""
 
-    birth_density: float = 0.002
+    birth_density: float = 0.001
     """New faces a frame and square width where somebody can have come in over an edge of the picture."""
 
     inner_birth_density: float = 0.0015
     """New, false and lost faces that appear anywhere, a frame and square width."""
 
-    speed: float = 6.5
+    speed: float = 8.0
     """Standard deviation of the unknown velocity of a face that appears further inside, along each axis, widths/s."""
 
     entry_speed: float = 4.5
     """Expected speed away from the edge at which a face appears, in widths a second."""
 
-    entry_haste: float = 0.4
+    entry_haste: float = 0.3
     """How much more is expected of who is further from the edge: a part of the speed that it took to get there."""
 
     entry_spread: float = 2.4
     """Standard deviation of that speed."""
 
-    along_spread: float = 2.2
+    along_spread: float = 1.8
     """Standard deviation of the speed along the edge."""
 
-    entry_slow: float = 3.0
+    entry_slow: float = 5.0
     """Who is nearer to an edge than this speed brings in a frame may well have come in there, widths a second."""
 
     entry_fast: float = 10.0

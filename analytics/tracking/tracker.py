@@ -6,17 +6,17 @@ matched by its distance from the predicted position, in standard deviations of t
 looks far around, one of known speed does not.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
+import msgspec
+import msgspec.structs
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.tracking.association import Associator, Frame, Pair
-from analytics.tracking.motion import Find, Motion, Track, Way
+from analytics.tracking.motion import Find, Motion, Track
 from analytics.tracking.parameters import TrackerParameters
 from contracts.errors import ContractError
 
@@ -39,7 +39,7 @@ class Detections:
             raise ContractError(f"expected confidence of shape ({len(self.boxes_xyxy)},), got {self.confidence.shape}")
 
 
-class TrackPoint(NamedTuple):
+class TrackPoint(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A track was found: centre and size in pixels at a time (seconds since 1970), and as which find of its frame."""
 
     track_id: int
@@ -52,7 +52,7 @@ class TrackPoint(NamedTuple):
     detection: int
 
 
-class TrackEnd(NamedTuple):
+class TrackEnd(msgspec.Struct, frozen=True, gc=False):
     """A track will not be found again: when it was found last, where, and at which velocity (pixels a second)."""
 
     track_id: int
@@ -146,7 +146,7 @@ class Tracker:
                 track = self._motion.correct(track, pair.way, find, frame.at_s)
                 track = self._report(track, pending[row], _point(track.track_id, find, frame.at_s), points)
             else:
-                track = track._replace(misses=track.misses + 1)
+                track = track.missed()
                 if self._is_over(track, frame.at_s):
                     if track.track_id:
                         ended.append(_end_of(track))
@@ -158,11 +158,11 @@ class Tracker:
     def _report(self, track: Track, pending: list[TrackPoint], point: TrackPoint, points: list[TrackPoint]) -> Track:
         """Report a point of a track, or keep it until the track is confirmed; returns the track."""
         if not track.track_id and track.hits >= self.parameters.confirm_hits:
-            track = track._replace(track_id=self._next_id)
+            track = track.named(self._next_id)
             self._next_id += 1
-            points += [one._replace(track_id=track.track_id) for one in pending]
+            points += [msgspec.structs.replace(one, track_id=track.track_id) for one in pending]
             pending.clear()
-            point = point._replace(track_id=track.track_id)
+            point = msgspec.structs.replace(point, track_id=track.track_id)
         (points if track.track_id else pending).append(point)
         return track
 
@@ -182,17 +182,17 @@ class Tracker:
     def checkpoint(self) -> bytes:
         """Return the whole state as compact JSON; `restore` makes the very same tracker of it."""
         held = self._held
-        state = {
-            "version": _CHECKPOINT_VERSION,
-            "image_size": self._image_size,
-            "next_id": self._next_id,
-            "at_s": self._at_s,
-            "interval_s": self._interval_s,
-            "held": None if held is None else [held.finds, held.at_s, held.interval_s],
-            "tracks": self._tracks,
-            "pending": self._pending,
-        }
-        return json.dumps(state, separators=(",", ":")).encode()
+        state = _State(
+            version=_CHECKPOINT_VERSION,
+            image_size=self._image_size,
+            next_id=self._next_id,
+            at_s=self._at_s,
+            interval_s=self._interval_s,
+            held=None if held is None else (held.finds, held.at_s, held.interval_s),
+            tracks=self._tracks,
+            pending=self._pending,
+        )
+        return msgspec.json.encode(state)
 
     @classmethod
     def restore(cls, checkpoint: bytes, parameters: TrackerParameters | None = None) -> "Tracker":
@@ -202,20 +202,33 @@ class Tracker:
             ContractError: it is no checkpoint of this version.
         """
         try:
-            state: dict[str, Any] = json.loads(checkpoint)
-        except ValueError as error:
-            raise ContractError(f"expected a tracker's checkpoint, got {checkpoint[:40]!r}") from error
-        if state.get("version") != _CHECKPOINT_VERSION:
-            raise ContractError(f"expected a checkpoint of version {_CHECKPOINT_VERSION}, got {state.get('version')}")
-        width, height = state["image_size"]
-        tracker = cls((width, height), parameters, state["next_id"])
-        tracker._at_s, tracker._interval_s = state["at_s"], state["interval_s"]
-        if state["held"] is not None:
-            finds, at_s, interval_s = state["held"]
-            tracker._held = Frame([Find(*find) for find in finds], at_s, interval_s, tracker._motion)
-        tracker._tracks = [Track(tuple(Way(*way) for way in ways), *rest) for ways, *rest in state["tracks"]]
-        tracker._pending = [[TrackPoint(*fields) for fields in points] for points in state["pending"]]
+            state = msgspec.json.decode(checkpoint, type=_State)
+        except msgspec.DecodeError as error:
+            raise ContractError(f"expected a tracker's checkpoint, got {checkpoint[:40]!r}: {error}") from error
+        if state.version != _CHECKPOINT_VERSION:
+            raise ContractError(
+                f"expected a tracker's checkpoint of version {_CHECKPOINT_VERSION}, got {state.version}"
+            )
+        tracker = cls(state.image_size, parameters, state.next_id)
+        tracker._at_s, tracker._interval_s = state.at_s, state.interval_s
+        if state.held is not None:
+            finds, at_s, interval_s = state.held
+            tracker._held = Frame(finds, at_s, interval_s, tracker._motion)
+        tracker._tracks, tracker._pending = state.tracks, state.pending
         return tracker
+
+
+class _State(msgspec.Struct, frozen=True):
+    """A tracker's checkpoint."""
+
+    version: int
+    image_size: tuple[int, int]
+    next_id: int
+    at_s: float | None
+    interval_s: float
+    held: tuple[list[Find], float, float] | None
+    tracks: list[Track]
+    pending: list[list[TrackPoint]]
 
 
 def to_finds(boxes_xyxy: Sequence[Sequence[float]], confidence: Sequence[float]) -> list[Find]:
