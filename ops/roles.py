@@ -12,7 +12,6 @@ from ops.process import ProcessSpec
 from settings import Settings
 
 _PROBE_TIMEOUT_S = 2.0
-_FLOWER_TASKS = 2000
 SAMPLE_CAMERA = "sample"
 
 _without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -74,11 +73,10 @@ def sample_role(settings: Settings, base: Mapping[str, str], health_port: int) -
 
 
 def flower(settings: Settings, base: Mapping[str, str], port: int) -> ProcessSpec:
-    """Return how Flower is started, on loopback: it can end tasks."""
-    options = ("--address=127.0.0.1", f"--port={port}", f"--max_tasks={_FLOWER_TASKS}", "--xheaders=False")
+    """Return how Flower is started, on loopback; `settings` hold its sign-in."""
     return ProcessSpec(
         name="flower",
-        command=(sys.executable, "-m", "celery", "-A", "workers.celery_app", "flower", *options),
+        command=(sys.executable, "-m", "ops.flower", "--address=127.0.0.1", f"--port={port}"),
         probe=partial(probe_http, flower_health_url(f"http://127.0.0.1:{port}")),
         environment=python_environment(settings, base),
     )

@@ -68,7 +68,8 @@ class Run:
             url = web_url(self.settings)
             ready = self._system.supervisor.ready
             self._reporter.say(f"Crowdwatch is {'ready' if ready else 'running, not all of it'}: {url}", "bold")
-            self._reporter.say(f"Flower: {self._system.flower_url}; logs: {self._system.logs}; Ctrl-C stops everything")
+            flower = f"Flower: {self._system.flower_url} (`crowdwatch status` tells its password)"
+            self._reporter.say(f"{flower}; logs: {self._system.logs}; Ctrl-C stops everything")
             if with_way_in:
                 self._show_way_in(url)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.errors import ConfigurationError
 from ops.datadir import DataDir, ProcessRef, ProcessState, SystemState
+from ops.flower.sign_in import ensure_sign_in
 from ops.ports import free_ports, is_free
 from ops.process import ProcessSpec
 from ops.roles import flower, sample_role, web_role, web_url, worker_role
@@ -49,7 +50,8 @@ def plan_system(settings: Settings, data_dir: DataDir, *, sample: bool, on_progr
     role_urls = tuple(f"{role.name}={role.metrics_url}" for role in roles)
     shown = local.settings.model_copy(update={"role_urls": role_urls, "flower_url": flower_url})
     roles.insert(0, web_role(shown, base))
-    roles.append(flower(local.settings, base, flower_port))
+    sign_in = local.settings.flower_sign_in or ensure_sign_in(data_dir.path)
+    roles.append(flower(local.settings.model_copy(update={"flower_sign_in": sign_in}), base, flower_port))
     return SystemPlan(local.settings, (local.specs, tuple(roles)), flower_url)
 
 

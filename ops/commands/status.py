@@ -25,7 +25,11 @@ def command(data_dir: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(public_state(state), indent=2))
     else:
+        from ops.flower.sign_in import kept_sign_in
         from ops.status_table import print_status
 
         print_status(state)
+        name, _, password = (kept_sign_in(data_dir) or "").partition(":")
+        if password:
+            click.echo(f"Flower asks for the name {name} and the password {password}")
     sys.exit(0 if is_ready(state) else 1)

@@ -50,7 +50,7 @@ def test_a_value_may_be_given_by_file(tmp_path):
 
 
 def test_a_file_that_is_missing_is_told_by_name(tmp_path):
-    with pytest.raises(ConfigurationError, match="CROWDWATCH_FLOWER_SIGN_IN_FILE: .*cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"CROWDWATCH_FLOWER_SIGN_IN_FILE: .*cannot be read"):
         Settings.from_environment({"CROWDWATCH_FLOWER_SIGN_IN_FILE": str(tmp_path / "none")})
 
 
