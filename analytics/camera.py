@@ -31,9 +31,12 @@ from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
 from contracts.times import from_epoch_ms
 
-VERSION = 2
+VERSION = 3
 _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
+
+_LASTING = ("usual", "attendance", "heatmap")
+"""Parts whose state does not end with the tracks."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class CameraAnalytics:
         self._window = ReorderWindow[FacesRecord]()
         self._next_id = 1
         self._tracker: Tracker | None = None
+        self._at_s: float | None = None  # of the result analysed last
         self._size = _DEFAULT_SIZE
         self._build(_DEFAULT_SIZE)
 
@@ -120,25 +124,37 @@ class CameraAnalytics:
     def _analyse(self, record: FacesRecord, changed: CameraUpdate) -> None:
         if record.status is not Status.OK:
             return
+        at_s = record.captured_at.timestamp()
         size = self._size if record.image is None else (record.image.width, record.image.height)
-        if self._tracker is None or size != self._size:
-            if self._tracker is not None:
-                self._next_id = self._tracker.next_id
-                self._build(size)
-            elif size != self._size:
+        back = self._at_s is not None and at_s < self._at_s - self._parameters.lost_s
+        if self._tracker is not None and (size != self._size or back):
+            self._start_over(size, record, changed)
+        if self._tracker is None:
+            if size != self._size:
                 self._build(size)
             self._tracker = Tracker(size, self._parameters, self._next_id)
+        self._at_s = at_s
         boxes = [
             (box.x, box.y, box.x + box.width, box.y + box.height)
             for box in (face.bounding_box for face in record.faces)
         ]
         finds = to_finds(boxes, [face.confidence for face in record.faces])
-        found = self._tracker.follow(finds, record.captured_at.timestamp())
-        self._follow(found, record, changed)
+        self._follow(self._tracker.follow(finds, at_s), at_s, record, changed)
 
-    def _follow(self, found: TrackUpdate, record: FacesRecord, changed: CameraUpdate) -> None:
-        at_s = record.captured_at.timestamp()
+    def _start_over(self, size: tuple[int, int], record: FacesRecord, changed: CameraUpdate) -> None:
+        """End all tracks and visits: the picture's size is another, or the clock was set back.
 
+        What was counted and learned goes on.
+        """
+        assert self._tracker is not None and self._at_s is not None
+        self._follow(self._tracker.finish(), self._at_s, record, changed)
+        self._next_id, self._tracker = self._tracker.next_id, None
+        kept = {name: part.state() for name, part in self._parts().items() if name.split("/")[0] in _LASTING}
+        self._build(size)
+        for name, state in kept.items():
+            self._parts()[name].resume(state)
+
+    def _follow(self, found: TrackUpdate, at_s: float, record: FacesRecord, changed: CameraUpdate) -> None:
         def happened(kind: EventKind, event_s: float, **about: Any) -> None:
             changed.events.append(Event(kind, self.camera.camera_id, _to_time(event_s), record.source, **about))
 
@@ -238,6 +254,7 @@ class CameraAnalytics:
             "camera": self.camera.to_dict(),
             "size": self._size,
             "next_id": self._next_id,
+            "at_s": self._at_s,
             "window": {
                 "last": self._window.last,
                 "late": self._window.late,
@@ -271,7 +288,7 @@ class CameraAnalytics:
         restored = cls(camera, parameters)
         width, height = state["size"]
         restored._build((width, height))
-        restored._next_id = state["next_id"]
+        restored._next_id, restored._at_s = state["next_id"], state["at_s"]
         window = state["window"]
         records = [FacesRecord.from_dict(one) for one in window["waiting"]]
         waiting = [Ordered(record.frame_id, record.captured_at.timestamp(), record) for record in records]

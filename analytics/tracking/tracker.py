@@ -134,6 +134,13 @@ class Tracker:
             self._held = None
         return TrackUpdate(points, ended, self._interval_s)
 
+    def finish(self) -> TrackUpdate:
+        """Decide the frame that is held and end all tracks: what comes next has nothing to do with them."""
+        update = self.flush()
+        ended = [*update.ended, *(_end_of(track) for track in self._tracks if track.track_id)]
+        self._tracks, self._pending = [], []
+        return TrackUpdate(update.points, ended, self._interval_s)
+
     def _decide(self, frame: Frame, after: Frame | None, points: list[TrackPoint], ended: list[TrackEnd]) -> None:
         matches = self._associator.match(self._tracks, frame, after)
         kept: dict[int, Pair] = {pair.track: pair for pair in matches}
@@ -235,9 +242,11 @@ def to_finds(boxes_xyxy: Sequence[Sequence[float]], confidence: Sequence[float])
     """Return the finds of boxes (left, top, right, bottom in pixels); none is less than a pixel wide or high."""
     finds = []
     for number, ((left, top, right, bottom), score) in enumerate(zip(boxes_xyxy, confidence, strict=True)):
-        width, height = max(right - left, 1.0), max(bottom - top, 1.0)
+        width, height = float(max(right - left, 1)), max(bottom - top, 1)
         finds.append(
-            Find((left + right) * 0.5, (top + bottom) * 0.5, width, math.log(width), height / width, score, number)
+            Find(
+                (left + right) * 0.5, (top + bottom) * 0.5, width, math.log(width), height / width, float(score), number
+            )
         )
     return finds
 

@@ -17,9 +17,9 @@ _FORGET_S = 3.0
 
 @dataclass(frozen=True)
 class TooNear:
-    """Two tracks have been nearer than the limit for three seconds."""
+    """A track has been nearer to others than the limit for three seconds; the first id is its own, the least."""
 
-    track_ids: tuple[int, int]
+    track_ids: tuple[int, ...]
     at_s: float
     metres: float
 
@@ -72,7 +72,7 @@ class Distancing(Stateful):
 
     def update(self, points: Sequence[TrackPoint], at_s: float) -> Distances:
         """Take the faces of a frame."""
-        violations: list[TooNear] = []
+        lasting: dict[int, dict[int, float]] = {}
         near = self.near_pairs(points)
         for a, b, metres in near:
             first, second = sorted((points[a].track_id, points[b].track_id))
@@ -80,7 +80,10 @@ class Distancing(Stateful):
             pair[1] = at_s
             if not pair[2] and at_s - pair[0] >= _LASTING_S:
                 pair[2] = 1
-                violations.append(TooNear((first, second), at_s, metres))
+                lasting.setdefault(first, {})[second] = metres
+        violations = [
+            TooNear((first, *sorted(others)), at_s, min(others.values())) for first, others in lasting.items()
+        ]
         gone = [key for key, pair in self._near.items() if at_s - pair[1] > _FORGET_S]
         for key in gone:
             del self._near[key]
