@@ -95,6 +95,10 @@ class Settings(BaseModel):
     adopt_after_ms: int = Field(
         3000, ge=0, description="When the bridge adopts an upload whose own task brought no result, in milliseconds."
     )
+    worker_pool: Literal["cpu", "gpu"] = Field(
+        "cpu",
+        description="Which pool a worker belongs to: the GPU's is given work first, and helps with the CPU's when idle.",
+    )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1)), ge=1, le=512, description="Processes of a worker's pool."
     )
@@ -156,6 +160,10 @@ class Settings(BaseModel):
     requests_per_minute: int = Field(
         60_000, ge=0, description="Requests that one person, key or address may make in a minute; 0 for no limit."
     )
+    blur_for_viewers: bool = Field(
+        True, description="Whether those of the role viewer see every face blurred, whatever the camera says."
+    )
+    max_upload_mib: int = Field(2048, ge=1, le=1024 * 1024, description="Largest upload of videos and pictures, in MiB.")
     receive_reach_back_s: float = Field(
         3600, ge=0, description="How far back the first GET /receive of a new client reaches, in seconds."
     )

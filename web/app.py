@@ -5,7 +5,22 @@ from flask import Flask
 from settings import Settings
 from web import errors, metrics, security
 from web.access import gate
-from web.api import audit, frames, health, keys, live, messages, openapi_pages, users
+from web.api import (
+    alerts,
+    analytics,
+    audit,
+    cameras,
+    events,
+    frames,
+    health,
+    jobs,
+    keys,
+    live,
+    messages,
+    openapi_pages,
+    uploads,
+    users,
+)
 from web.pages import frame, overview, sections, sign_in
 from web.services import Services
 
@@ -29,6 +44,12 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(frames.blueprint(settings, services))
     app.register_blueprint(live.blueprint(services))
     app.register_blueprint(health.blueprint(settings, services))
+    app.register_blueprint(analytics.blueprint(services))
+    app.register_blueprint(events.blueprint(services))
+    app.register_blueprint(alerts.blueprint(services))
+    app.register_blueprint(cameras.blueprint(services))
+    app.register_blueprint(uploads.blueprint(settings, services))
+    app.register_blueprint(jobs.blueprint(services))
     app.register_blueprint(users.blueprint(services))
     app.register_blueprint(keys.blueprint(services))
     app.register_blueprint(audit.blueprint(services))

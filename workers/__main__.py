@@ -15,6 +15,7 @@ ROLES = {
     "sink": "workers.sink:Sink",
     "analytics": "workers.analytics.role:Analytics",
     "capture": "workers.capture_role:CaptureRole",
+    "jobs": "workers.jobs:JobsRole",
 }
 
 

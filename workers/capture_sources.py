@@ -141,8 +141,10 @@ class VideoFile:
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_pixels: int | None = None) -> None:
+        """Take the file; one whose pictures have more than `max_pixels` is refused when it is opened."""
         self.name = str(path)
+        self._max_pixels = max_pixels
         self._path = path.resolve()  # starts with a slash: FFmpeg takes no part of it for a protocol
 
     def grabs(self, on_damage: Callable[[str], None]) -> Iterator[Grab]:
@@ -161,7 +163,12 @@ class VideoFile:
     def _open(self) -> InputContainer:
         options = {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS}
         try:
-            return _with_video(av.open(str(self._path), options=options, metadata_errors="replace"))
+            container = _with_video(av.open(str(self._path), options=options, metadata_errors="replace"))
+            stream = container.streams.video[0]
+            if self._max_pixels is not None and stream.width * stream.height > self._max_pixels:
+                container.close()
+                raise ValueError(f"{stream.width} x {stream.height} pixels are more than {self._max_pixels}")
+            return container
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigurationError(f"cannot read {self.name} as video: {reason}") from error

@@ -9,13 +9,12 @@ from pydantic import Field
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
 from settings import Settings
-from web.access import Role, requires
+from web.access import Role, principal, requires
 from web.api.openapi import BINARY, Answer, Content, describes
 from web.api.records import Accepted, Faces, FacesPage, Pending
 from web.errors import RequestError
 from web.parameters import CameraName, Cursor, Query, described
 from web.services import Services
-from web.services.pictures import sniff_content_type
 
 _MULTIPART_SLACK_BYTES = 256 * 1024
 _FILE_FIELDS = ("file", "frame")
@@ -121,7 +120,10 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     @requires(Role.VIEWER)
     @describes(
         {
-            200: Answer("The picture, as it was sent.", Content(dict.fromkeys(_PICTURE_TYPES, BINARY))),
+            200: Answer(
+                "The picture, faces blurred where camera or role ask for it.",
+                Content(dict.fromkeys(_PICTURE_TYPES, BINARY)),
+            ),
             404: "The log holds no such picture, or no more.",
             415: "What was sent is no picture.",
         }
@@ -129,13 +131,8 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     def picture(topic: Topic, partition: Partition, offset: Offset) -> Response:
         """The picture of one frame, by its place in the log."""
         source = _source(topic, partition, offset)
-        data = services.frames.picture(source)
-        if not data:
-            raise RequestError(404, f"the log holds no picture {source}, or no more")
-        content_type = sniff_content_type(data)
-        if content_type is None:
-            raise RequestError(415, f"{source} is no JPEG, PNG, WebP or BMP picture")
-        return Response(data, content_type=content_type, headers=_PICTURE_HEADERS)
+        preview = services.previews.of(source, principal().role)
+        return Response(preview.data, content_type=preview.content_type, headers=_PICTURE_HEADERS)
 
     return routes
 

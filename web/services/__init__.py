@@ -12,21 +12,32 @@ from messaging.consumer import Follower
 from messaging.producer import Producer
 from messaging.tasks import TaskQueue, ping_redis
 from settings import Settings
+from storage.alerts import Alerts
+from storage.camera_states import CameraStates
+from storage.camera_tests import CameraTests
+from storage.cameras import Cameras, CamerasFollower
 from storage.client import connect, ping_mongodb
 from storage.cursors import Cursors
+from storage.events import Events
+from storage.jobs import Jobs
 from storage.overview import Overview
 from storage.results import Results
 from web.access.service import Access
 from web.metrics import WebMetrics
+from web.services.analytics import Analytics
 from web.services.background import Preparation, ResultFeed
+from web.services.cameras import CameraDocuments
 from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
+from web.services.lists import AlertList, EventList
 from web.services.messages import Messages
 from web.services.overview import OverviewPage
+from web.services.previews import Previews
 from web.services.readers import ReaderPool
 from web.services.readiness import Readiness
 from web.services.recent import RecentResults
 from web.services.system import Pace, SystemPage
+from web.services.uploads import Uploads
 from web.services.viewers import Viewers
 
 _PING_S = 2.0
@@ -43,6 +54,12 @@ class Services:
     frames: Frames
     messages: Messages
     overview: OverviewPage
+    analytics: Analytics
+    events: EventList
+    alerts: AlertList
+    cameras: CameraDocuments
+    previews: Previews
+    uploads: Uploads
     access: Access
     system: SystemPage
     viewers: Viewers
@@ -61,6 +78,8 @@ class Services:
         mongo = connect(settings, _MONGODB_S)
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         access = Access.build(mongo, settings)
+        jobs = Jobs(mongo, settings)
+        cameras, camera_tests = Cameras(mongo, settings), CameraTests(mongo, settings)
         producer, readers = Producer(settings, linger_ms=_LINGER_MS), ReaderPool(settings)
         tasks = TaskQueue(settings)
         enqueuer = Enqueuer(tasks, settings.batch_size, metrics)
@@ -69,6 +88,7 @@ class Services:
             if recent.add(record):
                 metrics.results_followed.inc()
                 pace.add(record)
+                previews.note(record)
                 viewers.publish("result", str(record.source), record.camera_id, record.to_dict())
 
         feed = ResultFeed(lambda: Follower(settings, settings.topic_faces), on_result)
@@ -79,6 +99,8 @@ class Services:
                 "follower": feed.start,
                 "indexes of results": results.ensure_indexes,
                 "indexes of cursors": cursors.ensure_indexes,
+                "indexes of jobs": jobs.ensure_indexes,
+                "indexes of camera tests": camera_tests.ensure_indexes,
                 **access.indexes,
             }
         )
@@ -96,9 +118,17 @@ class Services:
         # the last is closed first
         for part in (mongo, access, tasks, producer, readers, readiness, enqueuer, system, viewers, feed, preparation):
             closing.callback(part.close)
+        frames = Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping)
+        previews = Previews(settings, frames, results, CamerasFollower(cameras))
         return cls(
-            frames=Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping),
+            frames=frames,
+            cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, stopping),
+            previews=previews,
+            uploads=Uploads(settings, jobs, cameras),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
+            analytics=Analytics(mongo, settings),
+            events=EventList(Events(mongo, settings)),
+            alerts=AlertList(Alerts(mongo, settings)),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,
             access=access,

@@ -1,0 +1,175 @@
+"""Uploads become jobs, and their frames are in the log exactly once, whatever is killed."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts.errors import PictureError
+from contracts.faces import FacesRecord, Status
+from contracts.frames import FrameHeaders
+from contracts.offsets import SourceOffset
+from messaging.admin import ensure_topics
+from messaging.producer import Producer
+from samples import CLIP
+from settings import Settings
+from storage.client import connect
+from storage.jobs import Job, JobFile, Jobs, JobState
+from storage.results import Results
+from workers.job_sending import JobSender, Stopped
+from workers.jobs import JobsRole
+from workers.video_process import VideoProcess
+
+NOW = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    client = connect(settings)
+    yield Jobs(client, settings)
+    client.drop_database(settings.mongodb_database)
+    client.close()
+
+
+def add_job(jobs: Jobs, *contents: bytes, is_video: bool = False, fps: float = 5.0, job_id: str = "job") -> Job:
+    files = tuple(jobs.store_file(f"{number}", BytesIO(data)) for number, data in enumerate(contents))
+    job = Job(job_id, f"upload-{job_id}", NOW, 1000, files, is_video, fps)
+    jobs.add(job)
+    return job
+
+
+def jpeg(shade: int) -> bytes:
+    return cv2.imencode(".jpg", np.full((48, 64, 3), shade, np.uint8))[1].tobytes()
+
+
+def frames_of(settings: Settings) -> list[tuple[SourceOffset, bytes, bytes, FrameHeaders]]:
+    """All that is in the topic of frames."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), group_id=None)
+    try:
+        places = [TopicPartition(settings.topic_frames, number) for number in range(settings.partitions)]
+        consumer.assign(places)
+        consumer.seek_to_beginning()
+        ends, found = consumer.end_offsets(places), []
+        while len(found) < sum(ends.values()):
+            for records in consumer.poll(timeout_ms=500).values():
+                for one in records:
+                    source = SourceOffset(one.topic, one.partition, one.offset)
+                    found.append((source, one.key, one.value, FrameHeaders.decode(one.headers)))
+        return found
+    finally:
+        consumer.close()
+
+
+def answer_all(settings: Settings) -> None:
+    """Store a result for each frame in the log."""
+    client = connect(settings)
+    Results(client, settings).replace_many(
+        FacesRecord(source, key.decode(), headers.frame_id, headers.captured_at, NOW, Status.OK)
+        for source, key, _, headers in frames_of(settings)
+    )
+    client.close()
+
+
+def wait_for(jobs: Jobs, job_id: str, accept, timeout_s: float = 40.0) -> Job:
+    deadline = time.monotonic() + timeout_s
+    while not accept(job := jobs.get(job_id)):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def test_pictures_a_video_and_what_is_none_go_their_ways(settings: Settings, jobs: Jobs) -> None:
+    pictures = [jpeg(shade) for shade in (10, 20, 30)]
+    add_job(jobs, *pictures, job_id="pictures")
+    add_job(jobs, CLIP.read_bytes(), is_video=True, fps=2.0, job_id="video")
+    add_job(jobs, b"\x00\x00\x00\x18ftypmp42#EXTM3U\nfile:///etc/passwd\n", is_video=True, job_id="none")
+    role, stop = JobsRole(settings), threading.Event()
+    role.start()
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    try:
+        failed = wait_for(jobs, "none", lambda job: job.state is JobState.FAILED)
+        assert "cannot read" in failed.error and "/tmp" not in failed.error
+        for name in ("pictures", "video"):
+            wait_for(jobs, name, lambda job: job.total is not None)
+        assert wait_for(jobs, "video", lambda job: True).state is JobState.RUNNING, "no result is there yet"
+        answer_all(settings)
+        done = wait_for(jobs, "pictures", lambda job: job.state is JobState.DONE)
+        assert [record.frame_id for record in jobs.results(done)] == [1000, 1001, 1002]
+        video = wait_for(jobs, "video", lambda job: job.state is JobState.DONE)
+    finally:
+        stop.set()
+        thread.join()
+        role.close()
+    found = frames_of(settings)
+    assert [value for _, key, value, _ in found if key == b"upload-pictures"] == pictures
+    ids = [headers.frame_id for _, key, _, headers in found if key == b"upload-video"]
+    assert ids == [1000 + number for number in range(video.total)]
+    assert abs(video.expected - video.total) <= 1
+    assert jobs.read_file(video.files[0].file_id) is None, "nothing is kept beyond its use"
+
+
+def test_a_killed_job_goes_on_where_the_log_ends(fleet, settings: Settings, jobs: Jobs) -> None:
+    pictures = [jpeg(number % 250) for number in range(3000)]
+    job = add_job(jobs, *pictures[:1], is_video=False)
+    names = tuple(JobFile(job.files[0].file_id, str(number), 1) for number in range(400))
+    jobs.change("job", files=[{"file_id": one.file_id, "name": one.name, "size": 1} for one in names])
+    fleet.start("jobs")
+    wait_for(jobs, "job", lambda job: job.sent > 50)
+    fleet.kill("jobs")
+    noted = jobs.get("job").sent
+    assert noted < 400
+    fleet.start("jobs")
+    finished = wait_for(jobs, "job", lambda job: job.total is not None)
+    assert finished.total == 400
+    ids = [headers.frame_id for _, _, _, headers in frames_of(settings)]
+    assert ids == [1000 + number for number in range(400)], "each once, in order"
+
+
+def test_what_was_sent_but_not_noted_is_found_in_the_log(settings: Settings, jobs: Jobs) -> None:
+    job = add_job(jobs, *[jpeg(number) for number in range(9)])
+    ensure_topics(settings)
+    producer = Producer(settings)
+    producer.start()
+    try:
+        producer.send_frame(settings.topic_frames, "other", jpeg(1), FrameHeaders(frame_id=1005)).result(10)
+        sender = JobSender(settings, jobs, producer, job, threading.Event())
+        for number in range(4):
+            sender._send(number, 0.0, jpeg(number))
+        sender._settle(patiently=True)
+        jobs.change("job", touched_at=datetime.now(timezone.utc))
+        again = JobSender(settings, jobs, producer, jobs.get("job"), threading.Event())
+        assert again.run() == 9
+        assert jobs.finish("job", JobState.CANCELLED, NOW)
+        with pytest.raises(Stopped):
+            JobSender(settings, jobs, producer, jobs.get("job"), threading.Event()).run()
+    finally:
+        producer.close()
+    ids = [headers.frame_id for _, key, _, headers in frames_of(settings) if key == b"upload-job"]
+    assert ids == [1000 + number for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    "text", ["#EXTM3U\n#EXTINF:5,\n{inner}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile {inner}\n"]
+)
+def test_a_playlist_that_calls_itself_a_video_opens_nothing(tmp_path, text: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_text(text.format(inner=CLIP))
+    with VideoProcess(Settings(), path, 5.0, 0) as video, pytest.raises(PictureError, match="cannot read"):
+        video.duration_s()
+
+
+def test_a_decoder_that_dies_is_the_videos_failure() -> None:
+    with VideoProcess(Settings(), CLIP, 5.0, 0) as video:
+        assert video.duration_s() > 1
+        frames = video.frames()
+        next(frames)
+        video._process.kill()
+        with pytest.raises(PictureError, match="signal 9"):
+            list(frames)

@@ -1,0 +1,164 @@
+"""Pictures for those who look: the newest of a camera, faces blurred where that is asked for.
+
+A picture is read from the log only when somebody looks, and once for all who look at the same time.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from contracts.access import Role
+from contracts.errors import PictureError
+from contracts.faces import FacesRecord, Status
+from contracts.offsets import SourceOffset
+from settings import Settings
+from storage.cameras import CamerasFollower
+from storage.results import Results
+from web.errors import RequestError
+from web.services.blur import blur_faces
+from web.services.frames import Frames
+from web.services.pictures import sniff_content_type
+
+_CAMERAS_AT_MOST = 2000
+_PICTURES_AT_MOST = 32
+_KEPT_BYTES = 2 * 1024 * 1024
+_RULES_KEPT_S = 2.0
+_LOOKED_UP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A picture that may be shown, and its media type."""
+
+    data: bytes
+    content_type: str
+
+
+class Previews:
+    """Finds and prepares pictures to be shown."""
+
+    def __init__(self, settings: Settings, frames: Frames, results: Results, cameras: CamerasFollower) -> None:
+        self._settings = settings
+        self._topics = (settings.topic_frames, settings.topic_uploads)
+        self._frames = frames
+        self._results = results
+        self._cameras = cameras
+        self._lock = threading.Lock()
+        self._newest: OrderedDict[str, FacesRecord] = OrderedDict()
+        self._looked_up: OrderedDict[str, float] = OrderedDict()
+        self._kept: OrderedDict[tuple[SourceOffset, bool], Preview] = OrderedDict()
+        self._making: dict[tuple[SourceOffset, bool], threading.Lock] = {}
+        self._rules_lock = threading.Lock()
+        self._rules_s = -_RULES_KEPT_S
+        self._blurred: set[str] = set()
+
+    def note(self, record: FacesRecord) -> None:
+        """Take in a result: it may be its camera's newest."""
+        if record.source.topic not in self._topics:
+            return
+        with self._lock:
+            known = self._newest.get(record.camera_id)
+            if known is None or known.captured_at <= record.captured_at:
+                self._newest[record.camera_id] = record
+                self._newest.move_to_end(record.camera_id)
+                while len(self._newest) > _CAMERAS_AT_MOST:
+                    self._newest.popitem(last=False)
+
+    def newest(self, camera_id: str) -> FacesRecord | None:
+        """Return the newest result of a camera whose picture is in the log, None when there is none.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with self._lock:
+            known = self._newest.get(camera_id)
+            asked_s, now_s = self._looked_up.get(camera_id, -_LOOKED_UP_S), time.monotonic()
+            if known is not None or now_s - asked_s < _LOOKED_UP_S:
+                return known
+            self._looked_up[camera_id] = now_s
+            while len(self._looked_up) > _CAMERAS_AT_MOST:
+                self._looked_up.popitem(last=False)
+        for record in self._results.newest(1, camera_id):
+            self.note(record)
+        with self._lock:
+            return self._newest.get(camera_id)
+
+    def must_blur(self, camera_id: str, role: Role) -> bool:
+        """Whether faces of this camera are not to be shown to somebody of this role.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        if role is Role.VIEWER and self._settings.blur_for_viewers:
+            return True
+        with self._rules_lock:
+            if time.monotonic() - self._rules_s >= _RULES_KEPT_S:
+                changes = self._cameras.poll()
+                self._blurred -= changes.removed
+                for name, camera in changes.changed.items():
+                    (self._blurred.add if camera.blur_faces else self._blurred.discard)(name)
+                self._rules_s = time.monotonic()
+            return camera_id in self._blurred
+
+    def of(self, source: SourceOffset, role: Role) -> Preview:
+        """Return the picture of a frame for somebody of this role.
+
+        Raises:
+            RequestError: 404, the log does not hold it, or no more, or its faces are not known and it may not be shown
+                without that; 415, it is no picture.
+            UnavailableError: Kafka or MongoDB does not answer.
+        """
+        record = None
+        if self._may_need_blur(role):
+            record = self._results.get(source)
+        return self._prepared(source, record, role)
+
+    def of_record(self, record: FacesRecord, role: Role) -> Preview:
+        """As `of`, where the frame's result is known."""
+        return self._prepared(record.source, record, role)
+
+    def _may_need_blur(self, role: Role) -> bool:
+        self.must_blur("", role)
+        return (role is Role.VIEWER and self._settings.blur_for_viewers) or bool(self._blurred)
+
+    def _prepared(self, source: SourceOffset, record: FacesRecord | None, role: Role) -> Preview:
+        """Return the picture from what is kept, else make it; others who want the same wait for that."""
+        blurred = self._may_need_blur(role) and (record is None or self.must_blur(record.camera_id, role))
+        if blurred and (record is None or record.status is not Status.OK):
+            raise RequestError(404, f"where the faces of {source} are is not known, so it is not shown", code="private")
+        key = (source, blurred)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            making = self._making.setdefault(key, threading.Lock())
+        try:
+            with making:
+                with self._lock:
+                    if key in self._kept:
+                        return self._kept[key]
+                preview = self._make(source, record if blurred else None)
+                with self._lock:
+                    if len(preview.data) <= _KEPT_BYTES:
+                        self._kept[key] = preview
+                    while len(self._kept) > _PICTURES_AT_MOST:
+                        self._kept.popitem(last=False)
+                return preview
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+
+    def _make(self, source: SourceOffset, to_blur: FacesRecord | None) -> Preview:
+        data = self._frames.picture(source)
+        if not data:
+            raise RequestError(404, f"the log holds no picture {source}, or no more")
+        content_type = sniff_content_type(data)
+        if content_type is None:
+            raise RequestError(415, f"{source} is no JPEG, PNG, WebP or BMP picture")
+        if to_blur is None:
+            return Preview(data, content_type)
+        try:
+            return Preview(blur_faces(data, to_blur.faces, self._settings.max_picture_pixels), "image/jpeg")
+        except PictureError as error:
+            raise RequestError(415, f"{source}: {error}") from error
