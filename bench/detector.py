@@ -137,7 +137,13 @@ def whole_call(seconds: float) -> dict[str, Any]:
         model = read_darknet(describe_cfg(cfg), Path(directory))
         runtime = RUNTIMES["onnxruntime"].open(model, "float32", 1)
     detector = FaceDetector(
-        name="lite", version="", input_size=(608, 608), class_names=("face",), fit="letterbox", runtime=runtime
+        name="lite",
+        version="",
+        input_size=(608, 608),
+        class_names=("face",),
+        fit="letterbox",
+        runtime=runtime,
+        runtime_name="onnxruntime:float32",
     )
     data = _sample_jpeg()
     inputs = np.random.default_rng(0).integers(0, 256, (1, 3, 608, 608), dtype=np.uint8)

@@ -23,12 +23,14 @@ class Detector(Protocol):
         version: of its weights, and of the arithmetic where that is not float32.
         input_size: width and height of the network's input in pixels.
         class_names: by class id.
+        runtime_name: of what runs the network, with its precision, as `--runtime` takes it.
     """
 
     name: str
     version: str
     input_size: tuple[int, int]
     class_names: tuple[str, ...]
+    runtime_name: str
 
     def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4) -> list[Detections]:
         """Find faces in pictures of any sizes; one answer a picture, in order."""
@@ -45,6 +47,7 @@ class FaceDetector:
         class_names: by class id.
         fit: how a picture is brought to that size.
         runtime: what runs the network.
+        runtime_name: its name, with its precision.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class FaceDetector:
         class_names: tuple[str, ...],
         fit: Fit,
         runtime: Runtime,
+        runtime_name: str,
     ) -> None:
         self.name = name
         self.version = version
         self.input_size = input_size
         self.class_names = class_names
+        self.runtime_name = runtime_name
         self._fit: Fit = fit
         self._runtime = runtime
 

@@ -81,6 +81,7 @@ def _load_darknet(entry: ModelEntry, runtime: str, threads: int, cache_dir: Path
         class_names=entry.class_names(model.network.classes),
         fit=entry.fit,
         runtime=RUNTIMES[name].open(model, precision, threads),
+        runtime_name=f"{name}:{precision}",
     )
 
 
@@ -101,4 +102,5 @@ def _load_onnx(entry: ModelEntry, runtime: str, threads: int) -> FaceDetector:
         class_names=entry.class_names(1),
         fit=entry.fit,
         runtime=Scrfd(session) if kind_of(session, file.path) == "scrfd" else YuNet(session),
+        runtime_name="onnxruntime:float32",
     )
