@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.crowdwatch-setup
 ARGS ?=
 
-.PHONY: help setup check format test unit integration cases run demo bench lock clean
+.PHONY: help setup browser check format test unit integration cases run demo bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,13 +37,23 @@ format: setup  ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: check  ## everything: checks, unit, integration and end-to-end tests, against real servers
+browser: setup  ## a Chromium for the browser tests, where the machine has none
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "no browser on the PATH: installing Debian's chromium"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "no browser on the PATH: Playwright fetches one"; \
+		$(BIN)/playwright install --with-deps chromium-headless-shell || $(BIN)/playwright install chromium-headless-shell; \
+	fi
+
+test: check browser  ## everything: checks, unit, integration and end-to-end tests, against real servers
 	$(BIN)/pytest $(ARGS)
 
 unit: setup  ## the tests that need no server: under a minute
 	$(BIN)/pytest tests/unit $(ARGS)
 
-integration: setup  ## the tests against real Kafka, Redis and MongoDB
+integration: setup browser  ## the tests against real Kafka, Redis and MongoDB
 	$(BIN)/pytest tests/integration tests/e2e $(ARGS)
 
 cases: setup  ## 2,000 made-up requests, and whether each answer is as the description of the interface says
