@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from datetime import datetime, timezone
 
 from prometheus_client import Counter
 
@@ -17,6 +18,7 @@ from settings import Settings
 from storage.client import connect
 from storage.results import Results
 from workers.runner import Backoff
+from workers.sink_metrics import SinkMetrics
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,6 @@ _COMMIT_EVERY_S = 1.0
 _MOST_RESULT_BYTES = 6 * 1024 * 1024
 """A document holds 16 MiB at most; BSON takes about as much room as JSON."""
 
-_STORED = Counter("crowdwatch_sink_stored", "Results written", ["status"])
 _REFUSED = Counter("crowdwatch_sink_refused", "Records in Faces that are no result, and went to frames.dead")
 
 
@@ -49,6 +50,7 @@ class Sink:
         self._dead = DeadLetters(self._producer, settings)
         self._client = connect(settings)
         self._results = Results(self._client, settings)
+        self._metrics = SinkMetrics()
         self._healthy = {"kafka": False, "mongodb": False}
 
     def start(self) -> None:
@@ -104,8 +106,10 @@ class Sink:
         results, refused = _decode(records)
         backoff = Backoff()
         while not stop.is_set():
+            started = time.monotonic()
             try:
                 self._results.replace_many(results)
+                write_s = time.monotonic() - started
                 self._healthy["mongodb"] = True
                 self._bury(refused)
             except UnavailableError as error:
@@ -115,8 +119,7 @@ class Sink:
             else:
                 for record in records:
                     self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
-                for result in results:
-                    _STORED.labels(result.status.value).inc()
+                self._metrics.stored(results, write_s, datetime.now(timezone.utc))
                 return
 
     def _bury(self, refused: list[tuple[LogRecord, str]]) -> None:
