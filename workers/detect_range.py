@@ -136,6 +136,7 @@ class RangeProcessor:
         publisher: publishes what became of the offsets.
         isolate: runs one frame in a child process of its own, and survives its death.
         now: the time, in UTC.
+        measured: told what became of each task's offsets, and how many seconds it took.
     """
 
     def __init__(
@@ -145,12 +146,14 @@ class RangeProcessor:
         publisher: OutcomePublisher,
         isolate: Callable[[Frame], FacesRecord],
         now: Callable[[], datetime],
+        measured: Callable[[Sequence[Outcome], float], None],
     ) -> None:
         self._reader = reader
         self._analyser = analyser
         self._publisher = publisher
         self._isolate = isolate
         self._now = now
+        self._measured = measured
 
     def process(self, task: DetectRange) -> None:
         """Answer for every offset of the task, in `Faces`.
@@ -177,6 +180,7 @@ class RangeProcessor:
                 offsets = OffsetRange(record.source.offset, record.source.offset + 1)
                 outcomes.append(Outcome(offsets, result, record if result.status is Status.FAILED else None))
         self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
+        self._measured(outcomes, time.perf_counter() - started)
 
     def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
         """Run a frame in a process of its own; when there is none to be had, time after time, give up."""

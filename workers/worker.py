@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -23,7 +23,8 @@ from messaging.tasks import TaskQueue, make_celery, ping_redis
 from settings import Settings
 from workers.detect_range import FrameAnalyser, RangeProcessor
 from workers.isolation import Isolator
-from workers.outcomes import OutcomePublisher
+from workers.measurements import Measurement, Measurements
+from workers.outcomes import Outcome, OutcomePublisher
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,15 @@ CPU_QUEUES = (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST)
 class WorkerProcess:
     """What one process of the pool holds. Made before the fork, started after it."""
 
-    def __init__(self, settings: Settings, on_warm: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_warm: Callable[[], None] = lambda: None,
+        report: Callable[[Measurement], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._on_warm = on_warm
+        self._report = report
         self._processor: RangeProcessor | None = None
         self._reader: LogReader | None = None
         self._producer: Producer | None = None
@@ -55,7 +62,11 @@ class WorkerProcess:
         analyser = FrameAnalyser(settings, detector, _utc_now)
         publisher = OutcomePublisher(self._producer, settings)
         self._isolator = Isolator(settings, analyser.model)
-        self._processor = RangeProcessor(self._reader, analyser, publisher, self._isolator.run, _utc_now)
+
+        def measured(outcomes: Sequence[Outcome], seconds: float) -> None:
+            self._report(Measurement.of(detector.runtime_name, outcomes, seconds))
+
+        self._processor = RangeProcessor(self._reader, analyser, publisher, self._isolator.run, _utc_now, measured)
         self._on_warm()
 
     def processor(self) -> RangeProcessor:
@@ -94,7 +105,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._warm = multiprocessing.Value("i", 0)
-        self._process = WorkerProcess(settings, self._on_warm)
+        self._measurements = Measurements()
+        self._process = WorkerProcess(settings, self._on_warm, self._measurements.report)
         self._consuming = threading.Event()
         self._tasks = TaskQueue(settings)
         self._watchdog = Watchdog(
@@ -136,6 +148,7 @@ class Worker:
     def close(self) -> None:
         """Stop watching; the processes of the pool hold the other connections, and close them."""
         self._watchdog.close()
+        self._measurements.close()
         self._tasks.close()
 
     def ready(self) -> dict[str, bool]:
@@ -154,6 +167,7 @@ class Worker:
     def _on_ready(self, **_: Any) -> None:
         self._consuming.set()
         self._watchdog.start()
+        self._measurements.start()
 
     def _on_task_received(self, **_: Any) -> None:
         self._watchdog.took_a_task()

@@ -33,6 +33,7 @@ _ENQUEUE_AT_ONCE = 64
 _TASKS = Counter("crowdwatch_bridge_tasks", "Tasks enqueued", ["queue"])
 _LOST = Counter("crowdwatch_bridge_tasks_lost", "Tasks found lost and planned again", ["queue"])
 _LAG = Gauge("crowdwatch_bridge_lag", "Offsets from the watermark to the end of the log", ["topic", "partition"])
+_WAITING = Gauge("crowdwatch_bridge_queue_length", "Tasks that wait in Redis", ["queue"])
 _IN_FLIGHT = Gauge("crowdwatch_bridge_in_flight", "Offsets planned and not settled", ["topic", "partition"])
 
 
@@ -259,6 +260,7 @@ class Bridge:
                 detector.forgive(now)
                 continue
             self._healthy["redis"] = True
+            _WAITING.labels(queue).set(waiting)
             if queue == QUEUE_INTERACTIVE:
                 self._uploads_wait = waiting > 0
             if not caught_up:
