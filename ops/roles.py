@@ -69,7 +69,7 @@ def worker_role(name: str, settings: Settings, base: Mapping[str, str], health_p
 def sample_role(settings: Settings, base: Mapping[str, str], health_port: int) -> ProcessSpec:
     """Return how the sample clip is captured, over and over."""
     command = ("-m", "ops", "camera", "--id", SAMPLE_CAMERA, "--source", str(samples.CLIP), "--fps", "5", "--loop")
-    return _on_port("capture-1", command, settings, base, health_port)
+    return _on_port("sample", command, settings, base, health_port)
 
 
 def flower(settings: Settings, base: Mapping[str, str], port: int) -> ProcessSpec:

@@ -16,7 +16,7 @@ from ops.supervisor import State, Supervised, Supervisor
 from settings import Settings
 
 SERVERS = ("kafka", "redis", "mongo", "flower")
-ROLES = ("bridge", "worker", "sink", "analytics")
+ROLES = ("bridge", "worker", "sink", "analytics", "capture", "jobs")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ def plan_system(settings: Settings, data_dir: DataDir, *, sample: bool, on_progr
     """
     base = plain_environment(settings)
     local = plan_servers(settings, data_dir.path, on_progress, base)
-    flower_port, capture_port, *ports = free_ports(2 + len(ROLES))
+    flower_port, sample_port, *ports = free_ports(2 + len(ROLES))
     flower_url = f"http://127.0.0.1:{flower_port}"
     roles = [worker_role(name, local.settings, base, port) for name, port in zip(ROLES, ports, strict=True)]
     if sample:
-        roles.append(sample_role(local.settings, base, capture_port))
+        roles.append(sample_role(local.settings, base, sample_port))
     role_urls = tuple(f"{role.name}={role.metrics_url}" for role in roles)
     shown = local.settings.model_copy(update={"role_urls": role_urls, "flower_url": flower_url})
     roles.insert(0, web_role(shown, base))

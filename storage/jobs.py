@@ -174,7 +174,7 @@ class Jobs:
             last = self._collection.find_one({"camera_id": camera_id}, sort=[("first_frame_id", DESCENDING)])
         if last is None:
             return now_ms
-        return max(now_ms, last["first_frame_id"] + (last["total"] or FRAMES_AT_MOST))
+        return max(now_ms, int(last["first_frame_id"] + (last["total"] or FRAMES_AT_MOST)))
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, None when there is none.
