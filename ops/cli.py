@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Process the sample clip and print a table of what was stored",
     "detect": "Find faces in pictures",
     "camera": "Capture one camera, video or folder of pictures into Kafka",
+    "replay": "Analyse stored results again, with other zones and lines",
     "models": "List, verify, fetch, import and compare models",
 }
 

@@ -67,6 +67,10 @@ class CameraRun:
             return True
         return False
 
+    def finish(self) -> None:
+        """Take what waits for a missing result: nothing more will come."""
+        self._absorb(self._analytics.flush())
+
     def follow(self, camera: Camera | None) -> bool:
         """Go on with other settings, the defaults when None; return whether that changes anything."""
         camera = camera or Camera(self.camera_id)
