@@ -18,6 +18,7 @@ COMMANDS = {
     "camera": "Capture one camera, video or folder of pictures into Kafka",
     "replay": "Analyse stored results again, with other zones and lines",
     "models": "List, verify, fetch, import and compare models",
+    "plan": "Tell what a number of cameras needs",
 }
 
 

@@ -1,0 +1,97 @@
+"""What a frame costs: the one place that holds the figures, and says where each is from.
+
+Processor times of the plumbing are `processor_ms_a_frame` of the scenario `null` of `python -m bench.pipeline`, which
+writes `bench/results/pipeline.json`; `pipeline_costs` reads them from there. They were taken on two cores of a shared
+Xeon that was busy with other work, so that they are on the high side. `crowdwatch plan --measure` replaces what the
+detector takes by what it takes on the machine where it runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+DAY_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Processor milliseconds of a frame, by process, and bytes.
+
+    Attributes:
+        kafka_ms: the brokers, a picture written and read once, and its result.
+        redis_ms: the task queue.
+        mongo_ms: the write of a result.
+        bridge_ms: planning and settling.
+        worker_ms: a worker's part but for decoding and detection: queue, read, publish.
+        sink_ms: reading a result and writing it.
+        analytics_ms: tracks and uses. Between 0.5 and 4.2 ms with 70 people in the picture, by frame rate
+            (`bench/results/tracking.json`).
+        decode_ms_a_megapixel: a JPEG, at the scale that the network needs (sample clip, one thread).
+        network_ms: `yolov3-face-lite` at 416, one thread, the runtime that `auto` chose (OpenVINO, int8).
+        stream_ms_a_megapixel: a frame of an H.264 stream, decoded (sample clip, one thread).
+        encode_ms_a_megapixel: a frame of a stream brought to BGR and encoded as JPEG.
+        stream_fps: frames a second that a camera sends; capture decodes all, whatever it keeps. Assumed.
+        gpu_ms: a frame's time on a GPU, in batches. Assumed, not measured.
+        picture_bytes_a_pixel: a JPEG. Between 0.10 (sample clip, quality 85) and 0.19 (benchmark's, quality 90).
+        result_bytes, result_bytes_a_face: a result in `Faces`.
+        task_bytes: a task in Redis: its message (1,127 bytes) and what a list keeps for it.
+        document_bytes, document_bytes_a_face: a document as BSON.
+        document_compression: what of that is on the disk (20,000 documents of eight faces, snappy).
+        index_bytes: what the four indexes hold of it.
+        occupancy_bytes_a_camera_day: the time series of seconds.
+    """
+
+    kafka_ms: float = 1.0
+    redis_ms: float = 0.05
+    mongo_ms: float = 0.3
+    bridge_ms: float = 0.6
+    worker_ms: float = 1.7
+    sink_ms: float = 0.5
+    analytics_ms: float = 2.0
+    decode_ms_a_megapixel: float = 4.2
+    network_ms: float = 9.4
+    stream_ms_a_megapixel: float = 5.4
+    encode_ms_a_megapixel: float = 6.2
+    stream_fps: float = 25.0
+    gpu_ms: float = 1.0
+    picture_bytes_a_pixel: float = 0.15
+    result_bytes: int = 403
+    result_bytes_a_face: int = 91
+    task_bytes: int = 1300
+    document_bytes: int = 394
+    document_bytes_a_face: int = 97
+    document_compression: float = 0.28
+    index_bytes: int = 82
+    occupancy_bytes_a_camera_day: int = 450_000
+
+    @property
+    def plumbing_ms(self) -> float:
+        """Processor time of a frame from the log to the document, without decoding and detection."""
+        return self.kafka_ms + self.redis_ms + self.mongo_ms + self.bridge_ms + self.worker_ms + self.sink_ms
+
+    def detect_ms(self, width: int, height: int) -> float:
+        """Decoding and detection of a picture of that size, on one core."""
+        return self.network_ms + self.decode_ms_a_megapixel * width * height / 1e6
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a month costs, in any currency. Assumed, of the order of what is rented in 2026: put in your own."""
+
+    core: float = 15.0
+    gpu: float = 600.0
+    disk_gib: float = 0.08
+
+
+def pipeline_costs(pipeline: Mapping[str, Any], costs: Costs | None = None) -> Costs:
+    """Return costs with the plumbing's processor time as `bench/results/pipeline.json` has it.
+
+    Args:
+        pipeline: the content of that file; its scenario `null` is read, in which nothing is decoded or detected.
+        costs: the other figures.
+    """
+    known = {field.name for field in fields(Costs)}
+    measured = {f"{name}_ms": ms for name, ms in pipeline["null"]["ours"]["processor_ms_a_frame"].items()}
+    return replace(costs or Costs(), **{name: ms for name, ms in measured.items() if name in known})
