@@ -31,9 +31,13 @@ class Readiness(Record):
 
 
 def blueprint(settings: Settings, services: Services) -> Blueprint:
-    """Return the routes of supervision. Metrics are open to this machine alone: they tell what a site is busy with."""
+    """Return the routes of supervision.
+
+    This machine is told more than others are: metrics say what a site is busy with, problems where its servers are.
+    """
     routes = Blueprint("health", __name__)
-    who_measures = public() if is_loopback(settings.web_host) else requires(Role.VIEWER)
+    this_machine_alone = is_loopback(settings.web_host)
+    who_measures = public() if this_machine_alone else requires(Role.VIEWER)
 
     @routes.get("/healthz")
     @public()
@@ -57,7 +61,11 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
         body = {
             "status": "ready" if ready else "not ready",
             "needs": {name: problem is None for name, problem in problems.items()},
-            "problems": {name: problem for name, problem in problems.items() if problem is not None},
+            "problems": {
+                name: problem if this_machine_alone else "it is not there"
+                for name, problem in problems.items()
+                if problem is not None
+            },
         }
         return body, 200 if ready else 503
 
