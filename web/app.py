@@ -17,6 +17,7 @@ from web.api import (
     keys,
     live,
     messages,
+    notifications,
     openapi_pages,
     uploads,
     users,
@@ -50,6 +51,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(cameras.blueprint(services))
     app.register_blueprint(uploads.blueprint(settings, services))
     app.register_blueprint(jobs.blueprint(services))
+    app.register_blueprint(notifications.blueprint(services))
     app.register_blueprint(users.blueprint(services))
     app.register_blueprint(keys.blueprint(services))
     app.register_blueprint(audit.blueprint(services))

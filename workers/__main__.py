@@ -16,6 +16,7 @@ ROLES = {
     "analytics": "workers.analytics.role:Analytics",
     "capture": "workers.capture_role:CaptureRole",
     "jobs": "workers.jobs:JobsRole",
+    "notify": "workers.notify:Notify",
 }
 
 

@@ -20,6 +20,7 @@ from storage.client import connect, ping_mongodb
 from storage.cursors import Cursors
 from storage.events import Events
 from storage.jobs import Jobs
+from storage.notifications import NotificationStore
 from storage.overview import Overview
 from storage.results import Results
 from web.access.service import Access
@@ -31,6 +32,7 @@ from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
 from web.services.lists import AlertList, EventList
 from web.services.messages import Messages
+from web.services.notifications import NotificationSettings
 from web.services.overview import OverviewPage
 from web.services.previews import Previews
 from web.services.readers import ReaderPool
@@ -60,6 +62,7 @@ class Services:
     cameras: CameraDocuments
     previews: Previews
     uploads: Uploads
+    notifications: NotificationSettings
     access: Access
     system: SystemPage
     viewers: Viewers
@@ -125,6 +128,7 @@ class Services:
             cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, stopping),
             previews=previews,
             uploads=Uploads(settings, jobs, cameras),
+            notifications=NotificationSettings(NotificationStore(mongo, settings), stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             analytics=Analytics(mongo, settings),
             events=EventList(Events(mongo, settings)),
