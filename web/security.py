@@ -10,6 +10,7 @@ from web.errors import RequestError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHANGES_BY_GET = frozenset({"messages.receive"})
+_HTTPS_ONLY = "max-age=31536000"
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
@@ -83,6 +84,8 @@ def refuse_unknown_origin() -> None:
 def _set_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", _HTTPS_ONLY)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
     return response

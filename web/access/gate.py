@@ -1,6 +1,7 @@
 """The gate that every request passes: the rule of its route, held against who calls."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
@@ -42,14 +43,16 @@ def install(app: Flask, settings: Settings, access: Access) -> None:
                 return _to_sign_in()
             raise RequestError(401, "sign in, or send a key as `Authorization: Bearer cw_…`")
         if settings.auth != "off":
-            access.limits.count_request(g.principal.name)
+            access.limits.count_request(g.principal.key or g.principal.name)
         _refuse_less(g.principal, rule)
         return None
 
     def write_down(response: Response) -> Response:
         rule = None if request.endpoint is None else rule_of(app, request.endpoint)
         if rule is not None and rule.audited and request.method not in SAFE_METHODS and response.status_code < 400:
-            audit(access, principal().name, **g.get("noted", {}))
+            caller = principal()
+            by = {} if caller.key is None else {"by_key": caller.key}
+            audit(access, caller.name, {**by, **g.get("noted", {})})
         return response
 
     app.before_request(check)
@@ -68,7 +71,7 @@ def note(**detail: Any) -> None:
     g.noted = {**g.get("noted", {}), **detail}
 
 
-def audit(access: Access, who: str, **detail: Any) -> None:
+def audit(access: Access, who: str, detail: Mapping[str, Any]) -> None:
     """Write down what this request changes. When that is not possible the change stands, and the role's log has it."""
     entry = AuditEntry(
         at=datetime.now(timezone.utc),

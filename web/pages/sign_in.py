@@ -55,10 +55,10 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
         """Open a session for whoever was recognised; else say what the problem is, and count it."""
         if user is None:
             access.limits.count_failure(address(), name or None)
-            audit(access, name or "unknown", refused=problem)
+            audit(access, name or "unknown", {"refused": problem})
             return _refused(name, problem, 403)
         opened = access.sign_in.open(user)
-        audit(access, user.name)
+        audit(access, user.name, {})
         response = make_response(redirect(_next(request.values.get("next")), 303))
         response.set_cookie(
             SESSION_COOKIE,

@@ -65,6 +65,13 @@ def test_every_answer_carries_the_security_headers(app):
         answer.close()
 
 
+def test_who_came_by_https_comes_by_https_again(app):
+    headers = [
+        app.test_client().get("/healthz", base_url=f"{scheme}://localhost").headers for scheme in ("http", "https")
+    ]
+    assert ["Strict-Transport-Security" in one for one in headers] == [False, True]
+
+
 class _Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
