@@ -3,6 +3,8 @@
 import base64
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -21,6 +23,7 @@ from settings import Settings
 log = logging.getLogger(__name__)
 
 _SOCKET_TIMEOUT_S = 5.0
+_SERVED_S = 15
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0.1}
 """For those who enqueue: without it a refused connection is tried for six seconds, which holds a web request."""
 
@@ -93,10 +96,8 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        try:
+        with _redis_errors():
             waiting: Any = self._redis.llen(queue)
-        except (redis.RedisError, OSError) as error:
-            raise UnavailableError(f"Redis does not answer: {error}") from error
         return int(waiting)
 
     def waiting(self, queue: str) -> list[DetectRange]:
@@ -105,11 +106,36 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        try:
+        with _redis_errors():
             messages: Any = self._redis.lrange(queue, 0, -1)
-        except (redis.RedisError, OSError) as error:
-            raise UnavailableError(f"Redis does not answer: {error}") from error
         return [task for message in reversed(messages) if (task := _decode(message)) is not None]
+
+    def announce(self, queue: str) -> None:
+        """Say that a worker serves `queue`; to be said again every few seconds.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        with _redis_errors():
+            self._redis.set(_served(queue), 1, ex=_SERVED_S)
+
+    def is_served(self, queue: str) -> bool:
+        """Whether a worker has said of late that it serves `queue`.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        with _redis_errors():
+            return bool(self._redis.exists(_served(queue)))
+
+    def clear(self, queue: str) -> None:
+        """Remove the tasks that wait in `queue`.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        with _redis_errors():
+            self._redis.delete(queue)
 
     def close(self) -> None:
         """Disconnect."""
@@ -125,11 +151,22 @@ def ping_redis(settings: Settings, timeout_s: float = 5.0) -> None:
     """
     client = _redis(settings.redis_url, timeout_s)
     try:
-        client.ping()
-    except (redis.RedisError, OSError) as error:
-        raise UnavailableError(f"Redis does not answer: {error}") from error
+        with _redis_errors():
+            client.ping()
     finally:
         client.close()
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(f"Redis does not answer: {error}") from error
+
+
+def _served(queue: str) -> str:
+    return f"crowdwatch.served.{queue}"
 
 
 def _decode(message: bytes) -> DetectRange | None:

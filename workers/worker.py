@@ -14,7 +14,15 @@ from celery import Celery
 from celery.signals import setup_logging, task_received, worker_process_init, worker_process_shutdown, worker_ready
 from celery.worker.state import active_requests
 
-from contracts.tasks import QUEUE_DETECT, QUEUE_INGEST, QUEUE_INTERACTIVE, TASK_DETECT_RANGE, DetectRange
+from contracts.errors import UnavailableError
+from contracts.tasks import (
+    QUEUE_DETECT,
+    QUEUE_DETECT_GPU,
+    QUEUE_INGEST,
+    QUEUE_INTERACTIVE,
+    TASK_DETECT_RANGE,
+    DetectRange,
+)
 from detection import load_detector
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
@@ -29,7 +37,11 @@ from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-CPU_QUEUES = (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST)
+_QUEUES = {
+    "cpu": (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST),
+    "gpu": (QUEUE_INTERACTIVE, QUEUE_DETECT_GPU, QUEUE_DETECT, QUEUE_INGEST),
+}
+_ANNOUNCE_EVERY_S = 4.0
 
 
 class WorkerProcess:
@@ -108,9 +120,11 @@ class Worker:
         self._measurements = Measurements()
         self._process = WorkerProcess(settings, self._on_warm, self._measurements.report)
         self._consuming = threading.Event()
+        self._queues = _QUEUES[settings.worker_pool]
+        self._over = threading.Event()
         self._tasks = TaskQueue(settings)
         self._watchdog = Watchdog(
-            lambda: sum(self._tasks.length(queue) for queue in CPU_QUEUES),
+            lambda: sum(self._tasks.length(queue) for queue in self._queues),
             lambda: len(active_requests),
             time.monotonic,
         )
@@ -134,7 +148,7 @@ class Worker:
         task_received.connect(self._on_task_received, weak=False)
         worker = app.Worker(
             hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
-            queues=",".join(CPU_QUEUES),
+            queues=",".join(self._queues),
             concurrency=self._settings.worker_processes,
             pool="prefork",
             optimization="fair",
@@ -147,6 +161,7 @@ class Worker:
 
     def close(self) -> None:
         """Stop watching; the processes of the pool hold the other connections, and close them."""
+        self._over.set()
         self._watchdog.close()
         self._measurements.close()
         self._tasks.close()
@@ -168,6 +183,17 @@ class Worker:
         self._consuming.set()
         self._watchdog.start()
         self._measurements.start()
+        if QUEUE_DETECT_GPU in self._queues:
+            threading.Thread(target=self._announce, name="announce", daemon=True).start()
+
+    def _announce(self) -> None:
+        """Tell the bridges that the GPU's queue is served, for as long as this lasts."""
+        while not self._over.is_set():
+            try:
+                self._tasks.announce(QUEUE_DETECT_GPU)
+            except UnavailableError as error:
+                log.warning("%s", error)
+            self._over.wait(_ANNOUNCE_EVERY_S)
 
     def _on_task_received(self, **_: Any) -> None:
         self._watchdog.took_a_task()

@@ -44,6 +44,9 @@ class LossDetector:
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, task: DetectRange) -> bool:
+        return task in self._flights
+
     @property
     def patience_s(self) -> float:
         """A few service times: four times the smoothed mean plus four deviations (as RFC 6298 smooths them)."""
@@ -104,6 +107,12 @@ class LossDetector:
         """Drop the flights of a partition that belongs to another bridge now."""
         for task in self.flights_of(topic, partition):
             del self._flights[task]
+
+    def give_up(self) -> list[DetectRange]:
+        """Return every task in flight as lost: the workers are gone, and nobody else takes from their queue."""
+        gone = list(self._flights)
+        self._flights.clear()
+        return gone
 
     def forgive(self, now: float) -> None:
         """Start every clock anew: the bridge itself, or Kafka, was away, so silence proves nothing."""

@@ -10,15 +10,14 @@ from prometheus_client import Counter, Gauge
 
 from contracts.errors import ContractError, UnavailableError
 from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, TASK_HEADER, OffsetRange
-from contracts.tasks import QUEUE_DETECT, QUEUE_INTERACTIVE, DetectRange
+from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.records import LogRecord
 from messaging.tasks import TaskQueue
 from settings import Settings
 from workers.bridge.ledger import PartitionLedger
-from workers.bridge.loss import LossDetector
-from workers.bridge.pace import Pace
+from workers.bridge.pools import Pool, Pools
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -47,10 +46,12 @@ class Bridge:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._queue_of = {settings.topic_frames: QUEUE_DETECT, settings.topic_uploads: QUEUE_INTERACTIVE}
-        self._sources = tuple(self._queue_of)
-        self._detectors = {queue: LossDetector() for queue in self._queue_of.values()}
-        self._paces = {queue: Pace(settings.batch_size) for queue in self._queue_of.values()}
+        self._sources = (settings.topic_frames, settings.topic_uploads)
+        queues = {
+            settings.topic_frames: (QUEUE_DETECT_GPU, QUEUE_DETECT),
+            settings.topic_uploads: (QUEUE_INTERACTIVE,),
+        }
+        self._pools = Pools(queues, settings.batch_size)
         self._consumer = GroupConsumer(
             settings,
             f"{settings.group_prefix}-bridge",
@@ -149,7 +150,8 @@ class Bridge:
             self._new.discard(place[1])
             self._catch_up_to.pop(place[1], None)
             if self._ledgers.pop(place, None) is not None:
-                self._detectors[self._queue_of[place[0]]].forget(*place)
+                for pool in self._pools.of(place[0]):
+                    pool.losses.forget(*place)
                 self._committed.pop(place, None)
                 for gauge in (_LAG, _IN_FLIGHT):
                     gauge.remove(place[0], place[1])
@@ -205,26 +207,29 @@ class Bridge:
                 continue
             ledger.settle(offsets, record.source.offset)
             touched.add(place)
-            queue = self._queue_of[place[0]]
-            self._detectors[queue].progressed(now)
-            task, service_ms = _who_answered(record, *place), record.header(SERVICE_HEADER)
-            if task is None or task in answered:
+            task = _who_answered(record, *place)
+            pool = self._pools.holding(task) if task is not None else None
+            for one in self._pools.of(place[0]) if pool is None else (pool,):
+                one.losses.progressed(now)
+            if task is None or pool is None or task in answered:
                 continue
             answered.add(task)
+            service_ms = record.header(SERVICE_HEADER)
             if service_ms is not None and service_ms.isdigit() and not task.isolated:
-                self._detectors[queue].measured(int(service_ms) / 1000)
-                self._paces[queue].measured(int(service_ms) / 1000, len(task.offsets))
+                pool.losses.measured(int(service_ms) / 1000)
+                pool.pace.measured(int(service_ms) / 1000, len(task.offsets))
         for place in touched:
-            detector = self._detectors[self._queue_of[place[0]]]
-            for task in detector.flights_of(*place):
-                if self._ledgers[place].is_settled(task):
-                    detector.settled(task, now, by_itself=task in answered)
+            for pool in self._pools.of(place[0]):
+                for task in pool.losses.flights_of(*place):
+                    if self._ledgers[place].is_settled(task):
+                        pool.losses.settled(task, now, by_itself=task in answered)
 
     def _note_sign_of_life(self, record: LogRecord, now: float) -> None:
         topic = (record.header(SOURCE_TOPIC_HEADER) or b"").decode("utf-8", "replace")
-        task = _who_answered(record, topic, record.source.partition) if topic in self._queue_of else None
-        if task is not None:
-            self._detectors[self._queue_of[topic]].alive(task, now)
+        task = _who_answered(record, topic, record.source.partition) if topic in self._sources else None
+        pool = self._pools.holding(task) if task is not None else None
+        if task is not None and pool is not None:
+            pool.losses.alive(task, now)
 
     def _finish_catching_up(self) -> None:
         """Find the partitions whose results have been read up to where they ended at the take-over."""
@@ -238,37 +243,56 @@ class Bridge:
         for place, ledger in self._ledgers.items():
             if place[1] != number:
                 continue
-            queue = self._queue_of[place[0]]
+            pools, waiting = self._pools.of(place[0]), dict[DetectRange, Pool]()
             try:
-                waiting = [task for task in self._tasks.waiting(queue) if (task.topic, task.partition) == place]
+                for pool in pools:
+                    tasks = self._tasks.waiting(pool.queue)
+                    waiting |= {task: pool for task in tasks if (task.topic, task.partition) == place}
             except UnavailableError as error:
                 log.warning("%s", error)
                 return
             now = self._clock()
-            for task in ledger.adopt(waiting):
-                self._detectors[queue].enqueued(task, now)
+            for task in ledger.adopt(list(waiting)):
+                waiting.get(task, pools[-1]).losses.enqueued(task, now)
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
-        for queue, detector in self._detectors.items():
+        for pool in self._pools.all:
             try:
-                waiting = self._tasks.length(queue)
+                waiting = self._tasks.length(pool.queue)
+                if pool.queue == QUEUE_DETECT_GPU:
+                    self._look_for_gpu(pool)
             except UnavailableError as error:
                 if self._healthy["redis"]:
                     log.warning("%s", error)
                 self._healthy["redis"] = False
-                detector.forgive(now)
+                pool.losses.forgive(now)
                 continue
             self._healthy["redis"] = True
-            _WAITING.labels(queue).set(waiting)
-            if queue == QUEUE_INTERACTIVE:
+            _WAITING.labels(pool.queue).set(waiting)
+            if pool.queue == QUEUE_INTERACTIVE:
                 self._uploads_wait = waiting > 0
-            if not caught_up:
-                continue
-            for task in detector.lost(now, waiting):
-                _LOST.labels(queue).inc()
-                log.warning("lost: %s, planning it again", task)
-                self._ledgers[task.topic, task.partition].lose(task)
+            if caught_up:
+                self._lose(pool.queue, pool.losses.lost(now, waiting))
+
+    def _look_for_gpu(self, pool: Pool) -> None:
+        """Learn whether a GPU's workers are there; when they have gone, what waits for them goes to the CPU's.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        was, pool.present = pool.present, self._tasks.is_served(pool.queue)
+        if was and not pool.present:
+            log.warning("no worker serves %s any more", pool.queue)
+            self._tasks.clear(pool.queue)
+        if not pool.present:
+            self._lose(pool.queue, pool.losses.give_up())
+
+    def _lose(self, queue: str, tasks: list[DetectRange]) -> None:
+        for task in tasks:
+            _LOST.labels(queue).inc()
+            log.warning("lost: %s, planning it again", task)
+            self._ledgers[task.topic, task.partition].lose(task)
 
     def _enqueue(self, now: float) -> None:
         """Fill the windows, a task for each partition in turn."""
@@ -280,30 +304,29 @@ class Bridge:
             self._turn = (self._turn + 1) % len(places)
             ledger = self._ledgers[places[self._turn]]
             is_upload = ledger.topic == self._settings.topic_uploads
-            most = self._paces[self._queue_of[ledger.topic]].frames
-            task = ledger.plan(now, most, own_tasks_wait=is_upload and self._uploads_wait)
+            pool = self._pools.choose(ledger.topic)
+            task = ledger.plan(now, pool.pace.frames, own_tasks_wait=is_upload and self._uploads_wait)
             if task is None:
                 idle += 1
                 continue
-            if not self._send(task, ledger, now):
+            if not self._send(task, pool, ledger, now):
                 break
             idle, sent = 0, sent + 1
         for place, ledger in self._ledgers.items():
             _LAG.labels(*place).set(ledger.lag)
             _IN_FLIGHT.labels(*place).set(ledger.in_flight)
 
-    def _send(self, task: DetectRange, ledger: PartitionLedger, now: float) -> bool:
-        queue = self._queue_of[task.topic]
+    def _send(self, task: DetectRange, pool: Pool, ledger: PartitionLedger, now: float) -> bool:
         try:
-            self._tasks.enqueue(task, queue)
+            self._tasks.enqueue(task, pool.queue)
         except UnavailableError as error:
             ledger.withdraw(task)
             self._healthy["redis"] = False
             self._tasks_down_until = now + 1.0
             log.warning("%s", error)
             return False
-        self._detectors[queue].enqueued(task, now)
-        _TASKS.labels(queue).inc()
+        pool.losses.enqueued(task, now)
+        _TASKS.labels(pool.queue).inc()
         return True
 
     def _commit(self) -> None:
@@ -321,8 +344,8 @@ class Bridge:
 
     def _forgive(self) -> None:
         now = self._clock()
-        for detector in self._detectors.values():
-            detector.forgive(now)
+        for pool in self._pools.all:
+            pool.losses.forgive(now)
 
     def _probe_tasks(self) -> bool:
         try:

@@ -14,7 +14,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from contracts.faces import FacesRecord, Status
 from contracts.frames import FrameHeaders
 from contracts.offsets import OffsetRange, SourceOffset
+from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU
 from messaging.admin import ensure_topics
+from messaging.tasks import TaskQueue
 from samples import CLIP
 from tests.integration.workers.conftest import wait_for_count
 from workers.bridge.role import Bridge
@@ -238,3 +240,21 @@ def _read_all(settings, topic):
         return records
     finally:
         consumer.close()
+
+
+def test_what_waits_for_a_gpu_that_has_gone_is_done_by_the_cpus(fleet, documents, foreign, pictures, settings):
+    tasks = TaskQueue(settings)
+    tasks.announce(QUEUE_DETECT_GPU)
+    fleet.start("bridge", "sink")
+    fleet.wait_for("owning partitions", "bridge")
+    tasks.announce(QUEUE_DETECT_GPU)
+    _send(foreign, settings.topic_frames, pictures, 100, key=b"gate")
+    deadline = time.monotonic() + 10
+    while not (tasks.length(QUEUE_DETECT_GPU) and tasks.length(QUEUE_DETECT)):
+        assert time.monotonic() < deadline, "the GPU's queue is filled first, and the rest overflows"
+        time.sleep(0.1)
+    fleet.start("worker")
+    wait_for_count(documents, 100)
+    assert documents.count_documents({"status": "ok"}) == 100
+    assert tasks.length(QUEUE_DETECT_GPU) == 0
+    tasks.close()
