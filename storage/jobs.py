@@ -155,6 +155,23 @@ class Jobs:
                 with suppress(NoFile):
                     self._files.delete(ObjectId(file.file_id))
 
+    def delete_leftovers(self, before: datetime) -> int:
+        """Remove files from before this time that no open job needs, whole ones and parts; return how many.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        removed = 0
+        with mongo_errors("cannot remove what is left of uploads"):
+            chunks = self._database[f"{_BUCKET}.chunks"]
+            for file_id in chunks.distinct("files_id", {"files_id": {"$lt": ObjectId.from_datetime(before)}}):
+                if self._collection.find_one({"files.file_id": str(file_id), **_OPEN}) is None:
+                    with suppress(NoFile):
+                        self._files.delete(file_id)
+                    chunks.delete_many({"files_id": file_id})
+                    removed += 1
+        return removed
+
     def add(self, job: Job) -> None:
         """Write a new job.
 

@@ -4,10 +4,11 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from prometheus_client import Counter
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 LEASE_S = 8.0
 _STEP_S = 0.5
 _AT_ONCE = 3
+_TIDY_EVERY_S = 3600.0
+_LEFT_FOR = timedelta(days=1)
 
 ENDED = Counter("crowdwatch_jobs_ended", "Jobs that have ended", ["state"])
 
@@ -51,6 +54,7 @@ class JobsRole:
         self._producer = Producer(settings, linger_ms=5)
         self._executor = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="job")
         self._sending: dict[str, _Sending] = {}
+        self._tidied_s = -_TIDY_EVERY_S
         self._healthy = {"kafka": False, "mongodb": False}
 
     def start(self) -> None:
@@ -113,6 +117,12 @@ class JobsRole:
                 if self._leases.acquire(job.camera_id):
                     stop = threading.Event()
                     self._sending[job.camera_id] = _Sending(self._executor.submit(self._send, job.job_id, stop), stop)
+
+        if time.monotonic() - self._tidied_s >= _TIDY_EVERY_S:
+            self._tidied_s = time.monotonic()
+            removed = self._jobs.delete_leftovers(datetime.now(timezone.utc) - _LEFT_FOR)
+            if removed:
+                log.info("removed %d uploads of which nothing came", removed)
 
     def _end_if_complete(self, job: Job) -> None:
         if job.total is not None and self._jobs.count_results(job) >= job.total:

@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
+from bson import ObjectId
 from kafka import KafkaConsumer, TopicPartition
 
 from contracts.errors import PictureError
@@ -130,6 +131,18 @@ def test_a_killed_job_goes_on_where_the_log_ends(fleet, settings: Settings, jobs
     assert finished.total == 400
     ids = [headers.frame_id for _, _, _, headers in frames_of(settings)]
     assert ids == [1000 + number for number in range(400)], "each once, in order"
+
+
+def test_what_is_left_of_uploads_is_removed(jobs: Jobs) -> None:
+    kept = add_job(jobs, jpeg(1)).files[0]
+    left = jobs.store_file("left", BytesIO(jpeg(2)))
+    cut = ObjectId()
+    jobs._database["uploads.chunks"].insert_one({"files_id": cut, "n": 0, "data": b"half"})
+    now = datetime.now(timezone.utc)
+    assert jobs.delete_leftovers(now - timedelta(days=1)) == 0
+    assert jobs.delete_leftovers(now + timedelta(days=1)) == 2
+    assert jobs.read_file(kept.file_id) == jpeg(1) and jobs.read_file(left.file_id) is None
+    assert jobs._database["uploads.chunks"].count_documents({"files_id": cut}) == 0
 
 
 def test_what_was_sent_but_not_noted_is_found_in_the_log(settings: Settings, jobs: Jobs) -> None:
