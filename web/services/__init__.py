@@ -25,7 +25,7 @@ from storage.overview import Overview
 from storage.results import Results
 from web.access.service import Access
 from web.metrics import WebMetrics
-from web.services.analytics import Analytics
+from web.services.analytics import Analytics, Stored
 from web.services.background import Preparation, ResultFeed
 from web.services.cameras import CameraDocuments
 from web.services.enqueuing import Enqueuer
@@ -130,7 +130,7 @@ class Services:
             uploads=Uploads(settings, jobs, cameras),
             notifications=NotificationSettings(NotificationStore(mongo, settings), stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
-            analytics=Analytics(mongo, settings),
+            analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),
             alerts=AlertList(Alerts(mongo, settings)),
             overview=OverviewPage(settings, Overview(mongo, settings), results),

@@ -95,22 +95,41 @@ class Question:
         return math.floor(at_s) // self.bucket_s * self.bucket_s
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Where the answers come from."""
+
+    occupancy: OccupancyStore
+    events: Events
+    heatmaps: Heatmaps
+    cameras: Cameras
+    venues: Venues
+
+    @classmethod
+    def of(cls, client: Connection, settings: Settings) -> "Stored":
+        """Return what MongoDB holds."""
+        return cls(
+            OccupancyStore(client, settings),
+            Events(client, settings),
+            Heatmaps(client, settings),
+            Cameras(client, settings),
+            Venues(client, settings),
+        )
+
+
 class Analytics:
     """Reads what is stored, and puts the answers together."""
 
     def __init__(
         self,
-        client: Connection,
+        stored: Stored,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._now = now
         self._keep_seconds = timedelta(days=settings.occupancy_seconds_days)
-        self._occupancy = OccupancyStore(client, settings)
-        self._events = Events(client, settings)
-        self._heatmaps = Heatmaps(client, settings)
-        self._cameras = Cameras(client, settings)
-        self._venues = Venues(client, settings)
+        self._occupancy, self._events, self._heatmaps = stored.occupancy, stored.events, stored.heatmaps
+        self._cameras, self._venues = stored.cameras, stored.venues
         self._answers: dict[str, Callable[[Question], tuple[dict[int, Fields], Fields]]] = {
             "occupancy": self._occupied,
             "flow": self._flow,

@@ -1,0 +1,30 @@
+"""Ask a running system one of the ten questions, about the crowd that `samples.analytics.send` sent.
+
+    python -m samples.analytics.ask queue
+
+The web's address is CROWDWATCH_URL (http://127.0.0.1:8000 without it); where sign-in is on, CROWDWATCH_KEY is a key.
+"""
+
+import json
+import os
+import urllib.request
+
+import click
+
+from samples.analytics.crowds import CROWDS
+
+
+@click.command()
+@click.argument("use", type=click.Choice(list(CROWDS)))
+def main(use: str) -> None:
+    """Print the answer for the last ten minutes."""
+    base, key = os.environ.get("CROWDWATCH_URL", "http://127.0.0.1:8000"), os.environ.get("CROWDWATCH_KEY")
+    crowd = CROWDS[use]
+    url = f"{base}/api/analytics/{use}?camera={crowd.camera.camera_id}{crowd.ask}&bucket=60"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        click.echo(json.dumps(json.load(response), indent=1))
+
+
+if __name__ == "__main__":
+    main()

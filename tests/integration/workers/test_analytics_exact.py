@@ -1,0 +1,157 @@
+"""A process that dies at any call to a server, again and again, leaves what an undisturbed one leaves."""
+
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pymongo
+import pytest
+
+from contracts.faces import FacesRecord
+from messaging.admin import ensure_topics
+from messaging.producer import Producer
+from settings import Settings
+from storage.checkpoints import Checkpoint, Checkpoints
+from storage.client import connect
+from tests.integration.workers.test_analytics import ago, camera, snapshot, walkers
+from workers.analytics.delivery import Delivery
+from workers.analytics.keeper import Keeper
+from workers.analytics.outputs import Outputs
+
+DEATHS = 50
+BATCH = 23
+
+
+class Killed(Exception):
+    """Here the process would be gone."""
+
+
+class Fate:
+    """Kills with some probability, until there were enough deaths."""
+
+    def __init__(self, seed: int, deaths: int) -> None:
+        self._random = random.Random(seed)
+        self.left = deaths
+
+    def tempt(self) -> None:
+        if self.left and self._random.random() < 0.15:
+            self.left -= 1
+            raise Killed
+
+    def part(self, number: int) -> int:
+        return self._random.randrange(number + 1)
+
+
+class MortalCheckpoints(Checkpoints):
+    """Dies before or after it wrote, or having written some."""
+
+    def __init__(self, client: Any, settings: Settings, fate: Fate) -> None:
+        super().__init__(client, settings, uuid.uuid4().hex)
+        self._fate = fate
+
+    def write(self, checkpoints: Sequence[Checkpoint]) -> set[str]:
+        self._fate.tempt()
+        try:
+            self._fate.tempt()
+        except Killed:
+            super().write(checkpoints[: self._fate.part(len(checkpoints) - 1)])
+            raise
+        refused = super().write(checkpoints)
+        self._fate.tempt()
+        return refused
+
+
+class MortalDelivery(Delivery):
+    """Dies before or after it delivered, or having delivered some."""
+
+    def __init__(self, client: Any, producer: Producer, settings: Settings, fate: Fate) -> None:
+        super().__init__(client, producer, settings)
+        self._fate = fate
+
+    def deliver(self, told: Sequence[tuple[int, Outputs]], *, again: bool) -> None:
+        self._fate.tempt()
+        try:
+            self._fate.tempt()
+        except Killed:
+            super().deliver(told[: self._fate.part(len(told))], again=again)
+            raise
+        super().deliver(told, again=again)
+        self._fate.tempt()
+
+
+def analyse(records: Sequence[FacesRecord], settings: Settings, producer: Producer, fate: Fate) -> dict[str, Any]:
+    """Let one process after the other go on from where the one before died; return what is there at the end."""
+    client = connect(settings)
+    cameras = {name: camera(name) for name in ("a", "b")}
+    Checkpoints(client, settings, "").ensure_indexes()
+    Delivery(client, producer, settings).ensure_indexes()
+    committed, now_s = 0, records[-1].captured_at.timestamp() + 1000
+    while True:
+        keeper = Keeper(
+            MortalCheckpoints(client, settings, fate), MortalDelivery(client, producer, settings, fate), settings
+        )
+        keeper.follow(cameras)
+        try:
+            keeper.load(0, len(records))
+            for offset in range(committed, len(records), BATCH):
+                for place, record in enumerate(records[offset : offset + BATCH], offset):
+                    keeper.take(0, place, record, now_s)
+                now_s += 1
+                assert keeper.save(now_s) == set()
+                committed = keeper.safe_offset(0, min(offset + BATCH, len(records)))
+            keeper.save(now_s, everything=True)
+            break
+        except Killed:
+            continue
+    client.close()
+    with pymongo.MongoClient(settings.mongodb_uri, tz_aware=True) as reader:
+        found = snapshot(reader[settings.mongodb_database])
+        reader.drop_database(settings.mongodb_database)
+    return found
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Producer]:
+    ensure_topics(settings)
+    producer = Producer(settings)
+    producer.start()
+    yield producer
+    producer.close()
+
+
+def test_fifty_deaths_change_nothing(settings: Settings, producer: Producer) -> None:
+    start = ago(4000)
+    both = zip(walkers("a", 150, start), walkers("b", 150, start), strict=True)
+    records = [FacesRecord.decode(value) for pair in both for value in pair]
+    fate = Fate(7, DEATHS)
+    disturbed = analyse(records, settings, producer, fate)
+    assert fate.left == 0, "there were as many deaths as wanted"
+    expected = analyse(records, settings, producer, Fate(0, 0))
+    assert expected["events"]
+    for what, found in expected.items():
+        assert disturbed[what] == found, what
+
+
+def test_of_two_owners_one_is_refused(settings: Settings, producer: Producer) -> None:
+    records = [FacesRecord.decode(value) for value in walkers("a", 60, ago(4000))]
+    client = connect(settings)
+    calm = Fate(0, 0)
+    keepers = [
+        Keeper(MortalCheckpoints(client, settings, calm), MortalDelivery(client, producer, settings, calm), settings)
+        for _ in range(2)
+    ]
+    for keeper in keepers:
+        keeper.load(0, len(records))
+    for offset, record in enumerate(records):
+        keepers[0].take(0, offset, record, 0.0)
+    for offset, record in enumerate(records[:100]):
+        keepers[1].take(0, offset, record, 0.0)
+    assert keepers[0].save(1.0, everything=True) == set()
+    assert keepers[1].save(1.0, everything=True) == {0}
+    assert keepers[1].partitions() == []
+    keepers[1].load(0, len(records))
+    assert not keepers[1].take(0, len(records) - 1, records[-1], 0.0), "the other one had it"
+    with pymongo.MongoClient(settings.mongodb_uri) as reader:
+        reader.drop_database(settings.mongodb_database)
+    client.close()
