@@ -7,7 +7,7 @@ FROM python:3.12-slim-bookworm AS base-cpu
 
 FROM nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04 AS base-gpu
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends python3.12 python3.12-venv \
+ && apt-get install --yes --no-install-recommends ca-certificates python3.12 python3.12-venv tzdata \
  && rm -rf /var/lib/apt/lists/*
 
 FROM base-cpu AS wheel
@@ -35,7 +35,7 @@ RUN /opt/venv/bin/pip install --no-deps /wheel/*.whl
 
 FROM base-gpu AS gpu
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp crowdwatch \
- && install --directory --owner=crowdwatch --group=crowdwatch /var/cache/crowdwatch
+ && install --directory --owner=crowdwatch --group=crowdwatch /var/cache/crowdwatch /var/tmp/crowdwatch
 COPY --from=packages-gpu /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
@@ -47,7 +47,7 @@ CMD ["python", "-m", "workers", "worker"]
 
 FROM base-cpu AS cpu
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp crowdwatch \
- && install --directory --owner=crowdwatch --group=crowdwatch /var/cache/crowdwatch
+ && install --directory --owner=crowdwatch --group=crowdwatch /var/cache/crowdwatch /var/tmp/crowdwatch
 COPY --from=packages-cpu /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
