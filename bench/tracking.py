@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("trackers==2.6.*", "trackeval==1.3.*", "matplotlib>=3.9")
+PEERS = ("trackers==2.6.*", "trackeval==1.3.*", "matplotlib>=3.9", "msgspec>=0.19")
 
 
 def environment() -> Path:

@@ -24,7 +24,7 @@ _SURELY_WITHIN = 2.5
 _HOPE = 4.0
 """How much, in nats, a look at the next frame can make good: pairs that cost more are left out."""
 
-_CLEAR = 3.0
+_CLEAR = 4.0
 """By how much, in nats, a pair has to be better than all others to need no look at the next frame."""
 
 
@@ -58,6 +58,8 @@ class Associator:
         self._motion = motion
         self._parameters = parameters
         self._measured = parameters.measurement**2
+        found = parameters.detection_probability
+        self._missed = math.log((1 - found) * (2 * math.pi / found))
         self._least_birth = math.log(parameters.inner_birth_density)
         self._size_weight = 0.5 / parameters.size**2
         self._score_weight = 0.5 / parameters.score**2
@@ -97,7 +99,7 @@ class Associator:
             return found
         expected = self._motion.expect(track, frame.at_s)
         width, size, score = math.exp(track.log_width), track.log_width, track.confidence
-        own = self._unseen(expected, width) + self._parameters.miss_cost * track.misses
+        own = self._unseen(expected, width, track.hits > 1) + self._parameters.miss_cost * track.misses
         for way in expected:
             x, y = way.x, way.y
             x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
@@ -120,11 +122,21 @@ class Associator:
                         found.append((cost, column, way))
         return found
 
-    def _unseen(self, expected: Sequence[Way], width: float) -> float:
+    def _unseen(self, expected: Sequence[Way], width: float, one_place: bool) -> float:
         """Return the logarithm of 2 pi times the odds that a face is not found.
 
-        Who is expected outside the picture is hardly missed there.
+        Who is expected outside the picture is hardly missed there. With `one_place` all ways lead to the same place,
+        the last one with the greatest variance; mostly that is far from any edge.
         """
+        if one_place:
+            way = expected[-1]
+            sure = _SURELY_WITHIN * width
+            x_sure, y_sure = (
+                sure * math.sqrt(way.x_place + self._measured),
+                sure * math.sqrt(way.y_place + self._measured),
+            )
+            if x_sure < way.x < self._width - x_sure and y_sure < way.y < self._height - y_sure:
+                return self._missed
         chances = within = 0.0
         for way in expected:
             chance = math.exp(-way.cost)
@@ -213,4 +225,4 @@ def _within(place: float, end: float, spread: float) -> float:
     scale = _ROOT_HALF / spread
     before = 0.0 if place > sure else 0.5 - 0.5 * math.erf(place * scale)
     after = 0.0 if end - place > sure else 0.5 - 0.5 * math.erf((end - place) * scale)
-    return max(1.0 - before - after, 0.0)
+    return 1.0 - before - after
