@@ -15,6 +15,10 @@ COLLECTION = "leases"
 _FORGET_AFTER_S = 3600
 
 
+CAPTURE, NOTIFY = "capture", "notify"
+"""Kinds of leases that processes hold in their own name, as a sign of life."""
+
+
 class Leases:
     """Leases of one kind of thing, held by one owner. A lease that is not renewed within `ttl_s` is anybody's."""
 

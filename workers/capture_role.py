@@ -20,7 +20,7 @@ from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras, CamerasFollower
 from storage.client import connect
-from storage.leases import Leases
+from storage.leases import CAPTURE, Leases
 from workers.capture_children import CaptureChildren, Report
 from workers.capture_picture import take_picture
 from workers.capture_shares import CaptureShare
@@ -50,7 +50,7 @@ class CaptureRole:
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._camera_leases = Leases(self._client, settings, "camera", owner, LEASE_S)
         self._share = CaptureShare(
-            self._camera_leases, Leases(self._client, settings, "capture", owner, LEASE_S), owner
+            self._camera_leases, Leases(self._client, settings, CAPTURE, owner, LEASE_S), owner
         )
         self._children = CaptureChildren(settings)
         self._executor = ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="camera-test")

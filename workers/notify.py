@@ -5,7 +5,11 @@ none is lost, and an alert that is read twice is sent once. A channel that fails
 """
 
 import logging
+import os
+import socket
 import threading
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -22,6 +26,7 @@ from messaging.consumer import GroupConsumer
 from messaging.records import LogRecord
 from settings import Settings
 from storage.client import connect
+from storage.leases import NOTIFY, Leases
 from storage.notifications import DeliveryState, NotificationStore, PendingDelivery
 from workers.notify_channels import send
 from workers.runner import Backoff
@@ -33,6 +38,7 @@ _POLL_MS = 500
 _FIRST_PAUSE = timedelta(seconds=5)
 _CLAIMED_FOR = timedelta(seconds=60)
 _OLD = timedelta(hours=6)
+_SIGN_OF_LIFE_S = 30.0
 
 DELIVERIES = Counter("crowdwatch_notify_deliveries", "Deliveries that were settled", ["state"])
 
@@ -46,6 +52,9 @@ class Notify:
         self._consumer = GroupConsumer(settings, f"{settings.group_prefix}-notify", [settings.topic_alerts])
         self._client = connect(settings)
         self._store = NotificationStore(self._client, settings)
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._sign_of_life = Leases(self._client, settings, NOTIFY, self._owner, _SIGN_OF_LIFE_S)
+        self._signed_s = -_SIGN_OF_LIFE_S
         self._healthy = {"kafka": False, "mongodb": False}
 
     def start(self) -> None:
@@ -66,6 +75,10 @@ class Notify:
     def close(self) -> None:
         """Leave the group and disconnect."""
         self._consumer.close()
+        try:
+            self._sign_of_life.release([self._owner])
+        except UnavailableError as error:
+            log.warning("%s", error)
         self._client.close()
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
@@ -83,9 +96,15 @@ class Notify:
                 stop.wait(backoff.next_s())
             self._until_stored(records, stop)
             try:
+                self._say_that_it_lives()
                 self._deliver_due(stop)
             except UnavailableError as error:
                 log.warning("%s", error)
+
+    def _say_that_it_lives(self) -> None:
+        if time.monotonic() - self._signed_s >= _SIGN_OF_LIFE_S / 4:
+            self._sign_of_life.acquire(self._owner)
+            self._signed_s = time.monotonic()
 
     def _until_stored(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Turn alerts into deliveries and commit them, however long MongoDB is away."""

@@ -155,8 +155,9 @@ def blueprint(services: Services) -> Blueprint:
 def _read_document() -> dict[str, Any]:
     try:
         document = json.loads(request.get_data())
+        json.dumps(document, ensure_ascii=False).encode()  # halves of characters can be written, but not stored
     except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"the body should be JSON: {error}", code="bad_json") from error
+        raise RequestError(400, f"the body should be JSON in UTF-8: {type(error).__name__}", code="bad_json") from error
     if not isinstance(document, dict):
         raise RequestError(400, "the body should be the whole document of a camera, an object")
     return document

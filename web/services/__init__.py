@@ -20,6 +20,7 @@ from storage.client import connect, ping_mongodb
 from storage.cursors import Cursors
 from storage.events import Events
 from storage.jobs import Jobs
+from storage.leases import CAPTURE, NOTIFY, Leases
 from storage.notifications import NotificationStore
 from storage.overview import Overview
 from storage.results import Results
@@ -82,6 +83,7 @@ class Services:
         results, cursors = Results(mongo, settings), Cursors(mongo, settings)
         access = Access.build(mongo, settings)
         jobs = Jobs(mongo, settings)
+        capturing, sending = (Leases(mongo, settings, kind, "web", 1.0) for kind in (CAPTURE, NOTIFY))
         cameras, camera_tests = Cameras(mongo, settings), CameraTests(mongo, settings)
         producer, readers = Producer(settings, linger_ms=_LINGER_MS), ReaderPool(settings)
         tasks = TaskQueue(settings)
@@ -125,10 +127,10 @@ class Services:
         previews = Previews(settings, frames, results, CamerasFollower(cameras))
         return cls(
             frames=frames,
-            cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, stopping),
+            cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, capturing, stopping),
             previews=previews,
             uploads=Uploads(settings, jobs, cameras),
-            notifications=NotificationSettings(NotificationStore(mongo, settings), stopping),
+            notifications=NotificationSettings(NotificationStore(mongo, settings), sending, stopping),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),

@@ -12,6 +12,7 @@ from contracts.cameras import Camera
 from storage.camera_states import CameraState, CameraStates
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
+from storage.leases import Leases
 from web.errors import RequestError
 
 _FRESH = timedelta(seconds=8)
@@ -22,10 +23,19 @@ _ASK_EVERY_S = 0.15
 class CameraDocuments:
     """Reads and writes the documents of cameras, and tells how their capture goes."""
 
-    def __init__(self, cameras: Cameras, states: CameraStates, tests: CameraTests, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        cameras: Cameras,
+        states: CameraStates,
+        tests: CameraTests,
+        capturing: Leases,
+        stopping: threading.Event,
+    ) -> None:
+        """Take the repositories, and the leases of the processes that capture."""
         self._cameras = cameras
         self._states = states
         self._tests = tests
+        self._capturing = capturing
         self._stopping = stopping
 
     def page(self, limit: int, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
@@ -97,11 +107,14 @@ class CameraDocuments:
         """
         stored = None if camera_id is None else self._cameras.get(camera_id)
         known = None if stored is None or stored.source is None else stored.source.url
-        question = self._tests.ask(with_secrets_of(check_url(url), known), datetime.now(timezone.utc))
+        complete = with_secrets_of(check_url(url), known)
+        if not self._capturing.held():
+            raise RequestError(503, "no process captures now; start the role capture", code="no_capture")
+        question = self._tests.ask(complete, datetime.now(timezone.utc))
         answer = self._wait_for(question)
         if answer is None:
             self._tests.withdraw(question)
-            raise RequestError(503, "no process captures now; start the role capture", code="no_capture")
+            raise RequestError(503, "the processes that capture are busy; try again", code="no_capture")
         if answer.picture is None:
             raise RequestError(422, answer.error or "no picture came", code="no_picture")
         return answer.picture

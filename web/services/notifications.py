@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from contracts.notifications import Notifications
+from storage.leases import Leases
 from storage.notifications import DeliveryState, NotificationStore, PendingDelivery
 from web.errors import RequestError
 
@@ -17,8 +18,10 @@ _ASK_EVERY_S = 0.2
 class NotificationSettings:
     """Reads and writes channels and rules, and has a channel tested by the role that sends."""
 
-    def __init__(self, store: NotificationStore, stopping: threading.Event) -> None:
+    def __init__(self, store: NotificationStore, sending: Leases, stopping: threading.Event) -> None:
+        """Take the repository, and the leases of the processes that send."""
         self._store = store
+        self._sending = sending
         self._stopping = stopping
 
     def shown(self) -> dict[str, Any]:
@@ -57,6 +60,8 @@ class NotificationSettings:
         """
         if channel not in [one.name for one in self._store.get().channels]:
             raise RequestError(404, f"there is no channel {channel!r:.60}")
+        if not self._sending.held():
+            raise RequestError(503, "no process sends notifications now; start the role notify", code="no_notify")
         delivery_id = f"test/{uuid.uuid4().hex}"
         self._store.add([PendingDelivery(delivery_id, channel, None, None, 0)], datetime.now(timezone.utc))
         deadline = time.monotonic() + _ANSWER_WITHIN_S
@@ -64,4 +69,6 @@ class NotificationSettings:
             found = self._store.find(delivery_id)
             if found is not None and found["state"] != DeliveryState.PENDING.value:
                 return found
-        raise RequestError(503, "no process sends notifications now; start the role notify", code="no_notify")
+        raise RequestError(
+            503, "the process that sends notifications is busy; its deliveries tell later", code="no_notify"
+        )

@@ -15,6 +15,7 @@ from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
 from storage.client import connect
+from storage.leases import CAPTURE, Leases
 
 SECRET = "rtsp://user:s3cret@camera.example/live?key=s3cret"
 MASKED = "rtsp://***@camera.example/live?key=***"
@@ -69,6 +70,8 @@ def test_what_is_wrong_is_said(web, document, said):
 def test_the_capture_role_answers_tests_and_tells_states(web, mongo, settings):
     client, tests = web.client(), CameraTests(mongo, settings)
     client.put("/api/cameras/gate-1", json=GATE)
+    assert client.post("/api/cameras/test", json={"url": SECRET}).status_code == 503, "nobody captures"
+    Leases(mongo, settings, CAPTURE, "test", 60).acquire("test")
     asked = []
 
     def capture() -> None:
