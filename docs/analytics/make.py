@@ -1,0 +1,196 @@
+"""Make the example answers and pictures of these pages, from the simulator through the code that answers live.
+
+python docs/analytics/make.py
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from contracts.events import EventKind
+from contracts.occupancy import Occupancy
+from contracts.times import from_rfc3339
+from samples.analytics.crowds import CROWDS, Crowd
+from settings import Settings
+from storage.cameras import Cameras
+from storage.client import connect
+from storage.events import Event, Events, Happening
+from storage.heatmaps import Heatmaps
+from storage.occupancy import OccupancyStore
+from storage.venues import Venues
+from web.services.analytics import Analytics, Question, Stored
+from web.services.heat_picture import draw_heat
+from workers.analytics.outputs import Outputs
+from workers.analytics.replay import replay
+
+HERE = Path(__file__).parent
+START = from_rfc3339("2026-11-23T18:00:00Z")
+SETTINGS = Settings(auth="off")
+BUCKET_S = 60
+SHOWN = 2
+CHARTS = {
+    "occupancy": ("mean", "max"),
+    "flow": ("in", "out"),
+    "dwell": ("mean_s", "p90_s"),
+    "queue": ("length", "wait_s"),
+    "distancing": ("pairs", "violations"),
+    "engagement": ("viewers", "mean_s"),
+    "attendance": ("unique", "high"),
+    "evacuation": ("remaining",),
+    "anomalies": ("observed",),
+}
+COLOURS = ("#1f77b4", "#d95f02")
+
+
+class OccupancyOf(OccupancyStore):
+    """Occupancy as a replay found it."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._found = outputs
+
+    def read(self, span: str, camera_id: str, zone: str | None, start: datetime, end: datetime) -> list[Occupancy]:
+        """Return the spans of a zone."""
+        kept = self._found.rollups if span != "second" else [("second", one) for one in self._found.seconds]
+        newest = {one.at_s: one for name, one in kept if name == span and one.zone == zone}
+        bounds = start.timestamp(), end.timestamp()
+        return [newest[at_s] for at_s in sorted(newest) if bounds[0] <= at_s < bounds[1]]
+
+
+class EventsOf(Events):
+    """Events as a replay found them."""
+
+    def __init__(self, found: Sequence[Event]) -> None:
+        self._found = found
+
+    def happenings(
+        self,
+        kind: EventKind,
+        start: datetime,
+        end: datetime,
+        *,
+        camera_id: str,
+        zones: Sequence[str] | None = None,
+        lines: Sequence[str] | None = None,
+    ) -> list[Happening]:
+        """Return the events of a kind."""
+        wanted = [
+            one
+            for one in self._found
+            if one.kind is kind
+            and start <= one.at < end
+            and (zones is None or one.zone in zones)
+            and (lines is None or one.line in lines)
+        ]
+        return [
+            Happening(one.at, one.zone, one.line, one.track_id, one.direction, next(iter(one.value.values()), None))
+            for one in wanted
+        ]
+
+
+class HeatmapsOf(Heatmaps):
+    """Heatmaps as a replay found them."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._found = outputs
+
+    def total(self, span: str, camera_id: str, start: datetime, end: datetime) -> dict[int, int]:
+        """Return the cells of all minutes, added up."""
+        minutes = {heat.at_s: heat for heat in self._found.heats if heat.span == span}
+        cells: dict[int, int] = {}
+        for heat in minutes.values():
+            for cell, held in heat.cells.items():
+                cells[cell] = cells.get(cell, 0) + held
+        return cells
+
+
+class CamerasOf(Cameras):
+    """The one camera of a crowd."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self._camera = crowd.camera
+
+    def get(self, camera_id: str) -> Any:
+        """Return the camera."""
+        return self._camera
+
+
+def answer(crowd: Crowd) -> dict[str, Any]:
+    """Return what the HTTP interface would answer."""
+    client = connect(SETTINGS)
+    outputs = replay(crowd.results(START.timestamp()), crowd.camera, SETTINGS).outputs
+    end = START + timedelta(seconds=int(crowd.people().duration_s) // BUCKET_S * BUCKET_S)
+    stored = Stored(
+        OccupancyOf(outputs), EventsOf(outputs.events), HeatmapsOf(outputs), CamerasOf(crowd), Venues(client, SETTINGS)
+    )
+    zone, line = (re.findall(rf"{name}=([\w-]+)", crowd.ask) for name in ("zone", "line"))
+    question = Question.of(
+        crowd.use,
+        camera_id=crowd.camera.camera_id,
+        zone=zone[0] if zone else None,
+        line=line[0] if line else None,
+        venue=None,
+        start=START,
+        end=end,
+        bucket_s=BUCKET_S,
+        now=end,
+    )
+    found = Analytics(stored, SETTINGS, now=lambda: end).answer(question)
+    client.close()
+    return found
+
+
+def chart(found: dict[str, Any], names: Sequence[str]) -> str:
+    """Return a chart of some fields of an answer as SVG: a bar a point and field."""
+    width, height, left, base = 640, 200, 40, 170
+    points = found["series"]
+    most = max([point[name] or 0 for point in points for name in names] + [1])
+    step = (width - left - 10) / max(len(points), 1)
+    bar = 0.8 * step / len(names)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="12" fill="#555">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<path d="M{left} 20V{base}H{width - 10}" fill="none" stroke="#999"/>',
+        f'<text x="{left - 6}" y="26" text-anchor="end">{most:.3g}</text>',
+    ]
+    for place, point in enumerate(points):
+        for number, name in enumerate(names):
+            tall = (base - 24) * (point[name] or 0) / most
+            x = left + 4 + place * step + number * bar
+            box = f'x="{x:.1f}" y="{base - tall:.1f}" width="{bar:.1f}" height="{tall:.1f}"'
+            parts.append(f'<rect {box} fill="{COLOURS[number]}"/>')
+        parts.append(f'<text x="{left + 4 + place * step:.1f}" y="{base + 15}">{point["at"][11:16]}</text>')
+    for number, name in enumerate(names):
+        parts.append(f'<text x="{left + 60 + 120 * number}" y="14" fill="{COLOURS[number]}">{name}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def shown(found: dict[str, Any]) -> str:
+    """Return an answer as JSON with its first points only."""
+    if "cells" in found:
+        found = {**found, "cells": [["…"]]}
+    elif len(found["series"]) > SHOWN:
+        found = {**found, "series": [*found["series"][:SHOWN], "…"]}
+    rows = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in found.items()]
+    return "{\n" + ",\n".join(rows) + "\n}"
+
+
+def main() -> None:
+    """Write the pictures, and the answers into the pages."""
+    for use, crowd in CROWDS.items():
+        found = answer(crowd)
+        if use == "heatmap":
+            (HERE / "heatmap.png").write_bytes(draw_heat(found["cells"], None))
+        else:
+            (HERE / f"{use}.svg").write_text(chart(found, CHARTS[use]), "utf-8")
+        page = HERE / f"{use}.md"
+        text = page.read_text("utf-8")
+        block = f"```json\n{shown(found)}\n```"
+        page.write_text(re.sub(r"```json\n.*?\n```", lambda _, block=block: block, text, count=1, flags=re.S), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
