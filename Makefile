@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.crowdwatch-setup
+TRAINING := .cache/training
 ARGS ?=
 
-.PHONY: help setup browser check format test unit integration cases run demo bench lock clean
+.PHONY: help setup browser check format test training-setup training-tests unit integration cases run demo bench lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .tools/bin/uv:
 	@echo "uv is not on the PATH: installing it into .tools/"
@@ -49,6 +50,17 @@ browser: setup  ## a Chromium for the browser tests, where the machine has none
 
 test: check browser  ## everything: checks, unit, integration and end-to-end tests, against real servers
 	$(BIN)/pytest $(ARGS)
+	$(MAKE) training-tests
+
+training-setup: $(TRAINING)/.crowdwatch-setup  ## PyTorch in .cache/training: 3 GB to download, which nothing else needs
+
+$(TRAINING)/.crowdwatch-setup: requirements-training.txt | $(if $(findstring .tools,$(UV)),.tools/bin/uv)
+	@test -x $(TRAINING)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TRAINING)
+	$(UV) pip sync --python $(TRAINING)/bin/python --require-hashes requirements-training.txt
+	@touch $@
+
+training-tests: training-setup  ## the tests that learn, on a toy
+	$(TRAINING)/bin/python -m pytest tests/training $(ARGS)
 
 unit: setup  ## the tests that need no server: under a minute
 	$(BIN)/pytest tests/unit $(ARGS)
@@ -71,6 +83,7 @@ bench: setup  ## the benchmarks, as ratios against peers in one run
 lock: setup  ## pin the dependencies anew, with hashes, from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes pyproject.toml --output-file requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra local --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra local --extra torch --group dev --constraint requirements-dev.txt pyproject.toml --output-file requirements-training.txt
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -38,7 +38,7 @@ class _Bar:
             self.bar.console.print(f"step {step}: {shown}", highlight=False)
 
     def validated(self, step: int, scores: dict[str, float]) -> None:
-        self._scores = f", AP {scores['all']:.3f}"
+        self._scores = f", AP {scores.get('all', 0):.3f}"
         listed = ", ".join(f"{size} {score:.3f}" for size, score in scores.items())
         self.bar.console.print(f"step {step}: average precision {listed}", highlight=False)
 
@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             threads=options.threads,
             workers=default_workers(pick_device(options.device)) if options.workers is None else options.workers,
             validate_every=options.validate_every,
+            checkpoint_s=options.checkpoint_every,
         )
         with console.status("reading pictures") as status:
             pictures = open_cache(options.data, options.cache, lambda done: status.update(f"{done} pictures read"))
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--whole", type=float, default=Mixture.whole, help="share of whole pictures (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
     parser.add_argument("--validate-every", type=int, default=2000, help="steps (%(default)s)")
+    parser.add_argument("--checkpoint-every", type=float, default=60, help="seconds (%(default)s)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU (%(default)s)")
     parser.add_argument(

@@ -26,7 +26,6 @@ from training.schedule import MovingAverage, learning_rate_share
 from training.validation import average_precisions, find_with_weights
 
 _LOG_EVERY = 20
-_CHECKPOINT_S = 60.0
 _LARGEST_GRADIENT = 10.0
 
 
@@ -47,6 +46,7 @@ class Plan:
         threads: of the arithmetic on a CPU.
         workers: processes that make batches; 0 makes them in between.
         validate_every: steps between validations.
+        checkpoint_s: seconds between checkpoints.
     """
 
     cfg: Path
@@ -61,6 +61,7 @@ class Plan:
     threads: int
     workers: int
     validate_every: int
+    checkpoint_s: float
 
     def __post_init__(self) -> None:
         if self.fold and self.weights is None:
@@ -112,14 +113,16 @@ class _Run:
         for batch in source:
             losses.append(self._learn(batch).total.detach())
             self._step += 1
-            if self._step % _LOG_EVERY == 0 or self._step == plan.steps:
+            ends = self._step == plan.steps
+            reports = ends or self._step % _LOG_EVERY == 0
+            if reports:
                 spent, last_log = time.monotonic() - last_log, time.monotonic()
                 self._report(torch.stack(losses).mean().item(), len(losses) * plan.batches.batch / spent)
                 losses = []
-            if self._step % plan.validate_every == 0 or self._step == plan.steps:
+            if ends or self._step % plan.validate_every == 0:
                 self._validate()
                 last_log = time.monotonic()
-            if time.monotonic() - last_save > _CHECKPOINT_S or self._step == plan.steps:
+            if ends or (reports and time.monotonic() - last_save > plan.checkpoint_s):
                 self._save()
                 last_save = time.monotonic()
         return self._export()

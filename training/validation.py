@@ -26,5 +26,6 @@ def find_with_weights(cfg: str, weights: bytes, pictures: Sequence[Labelled], th
 
 
 def average_precisions(scored: Sequence[Scored]) -> dict[str, float]:
-    """Return the average precision by size of face."""
-    return {size: round(precision_recall(scored, size).average_precision, 4) for size in SIZES}
+    """Return the average precision by size of face; a size that no face has is left out."""
+    curves = {size: precision_recall(scored, size) for size in SIZES}
+    return {size: round(curve.average_precision, 4) for size, curve in curves.items() if curve.faces}
