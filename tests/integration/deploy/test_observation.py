@@ -1,4 +1,7 @@
-"""The dashboard and the alert rules are valid, and name only metrics that some role exports."""
+"""The dashboard and the alert rules are valid, and name only metrics that some role exports.
+
+`python -m tests.integration.deploy.test_observation` writes the table of metrics in the documentation anew.
+"""
 
 import importlib
 import json
@@ -21,19 +24,26 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 RULES = DEPLOY / "prometheus/alerts.yml"
 PROMETHEUS = DEPLOY / "prometheus/prometheus.yml"
+PAGE = DEPLOY.parent / "docs/deployment/monitoring.md"
 OF_PROMETHEUS = {"up"}
+_TABLE = re.compile(r"(<!-- metrics: begin [^\n]*-->\n).*?(<!-- metrics: end -->)", re.DOTALL)
 
 
-def exported() -> dict[str, set[str]]:
-    """Return the names of the samples of all roles, each with its labels."""
+def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
+    """Return the metrics of all roles."""
     for module in pkgutil.walk_packages(workers.__path__, "workers."):
         if module.name not in ("workers.__main__", "workers.celery_app", "workers.watchdog"):
             importlib.import_module(module.name)
     web = CollectorRegistry()
     WebMetrics(web)
+    return REGISTRY, web
+
+
+def exported() -> dict[str, set[str]]:
+    """Return the names of the samples of all roles, each with its labels."""
     suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
     found: dict[str, set[str]] = {name: set() for name in OF_PROMETHEUS}
-    for registry in (REGISTRY, web):
+    for registry in registries():
         for collector in registry._collector_to_names:
             labels = set(getattr(collector, "_labelnames", ()))
             for family in collector.collect():
@@ -43,6 +53,22 @@ def exported() -> dict[str, set[str]]:
 
 
 SAMPLES = exported()
+
+
+def metrics_table() -> str:
+    """Return the metrics as a table in Markdown."""
+    lines = ["| metric | kind | labels | what |", "|---|---|---|---|"]
+    rows = []
+    for registry in registries():
+        for collector in registry._collector_to_names:
+            for family in collector.collect():
+                if family.name.startswith("crowdwatch_"):
+                    name = family.name + ("_total" if family.type == "counter" else "")
+                    labels = ", ".join(f"`{label}`" for label in collector._labelnames)
+                    rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation.removesuffix('.')} |")
+    return "\n".join([*lines, *sorted(rows)]) + "\n"
+
+
 FROM_DISCOVERY = {"job", "instance", "role"}
 
 
@@ -139,3 +165,14 @@ def test_prometheus_asks_every_role() -> None:
     asked = {name for job in config["scrape_configs"] for dns in job.get("dns_sd_configs", ()) for name in dns["names"]}
     assert {*ROLES, "web"} <= asked
     assert [(PROMETHEUS.parent / name).exists() for name in config["rule_files"]] == [True]
+
+
+def test_the_documentation_tells_every_metric() -> None:
+    text = PAGE.read_text("utf-8")
+    command = "python -m tests.integration.deploy.test_observation"
+    assert _TABLE.sub(rf"\g<1>{metrics_table()}\g<2>", text) == text, f"run: {command}"
+
+
+if __name__ == "__main__":
+    old = PAGE.read_text("utf-8")
+    PAGE.write_text(_TABLE.sub(rf"\g<1>{metrics_table()}\g<2>", old), "utf-8")
