@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from contracts.events import Alert
 from contracts.faces import FacesRecord
 from messaging.admin import ensure_topics, ping_kafka
 from messaging.consumer import Follower
@@ -27,7 +28,7 @@ from storage.results import Results
 from web.access.service import Access
 from web.metrics import WebMetrics
 from web.services.analytics import Analytics, Stored
-from web.services.background import Preparation, ResultFeed
+from web.services.background import Feed, Preparation
 from web.services.cameras import CameraDocuments
 from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
@@ -96,12 +97,17 @@ class Services:
                 previews.note(record)
                 viewers.publish("result", str(record.source), record.camera_id, record.to_dict())
 
-        feed = ResultFeed(lambda: Follower(settings, settings.topic_faces), on_result)
+        def on_alert(alert: Alert) -> None:
+            viewers.publish("alert", alert.alert_id, alert.camera_id, alert.to_dict())
+
+        feed = Feed(lambda: Follower(settings, settings.topic_faces), FacesRecord.decode, on_result)
+        alert_feed = Feed(lambda: Follower(settings, settings.topic_alerts), Alert.decode, on_alert)
         preparation = Preparation(
             {
                 "topics": lambda: ensure_topics(settings, _TOPICS_S),
                 "producer": producer.start,
                 "follower": feed.start,
+                "follower of alerts": alert_feed.start,
                 "indexes of results": results.ensure_indexes,
                 "indexes of cursors": cursors.ensure_indexes,
                 "indexes of jobs": jobs.ensure_indexes,
@@ -120,8 +126,9 @@ class Services:
         )
         system = SystemPage(settings, tasks, pace, readiness.problems)
         closing = ExitStack()
+        servers = (mongo, access, tasks, producer, readers)
         # the last is closed first
-        for part in (mongo, access, tasks, producer, readers, readiness, enqueuer, system, viewers, feed, preparation):
+        for part in (*servers, readiness, enqueuer, system, viewers, alert_feed, feed, preparation):
             closing.callback(part.close)
         frames = Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping)
         previews = Previews(settings, frames, results, CamerasFollower(cameras))

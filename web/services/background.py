@@ -3,13 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from contracts.errors import ContractError, CrowdwatchError, UnavailableError
-from contracts.faces import FacesRecord
 from messaging.consumer import Follower
 from messaging.records import LogRecord
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 5.0
@@ -71,18 +73,21 @@ class Preparation:
         log.info("prepared: %s", ", ".join(self._steps))
 
 
-class ResultFeed:
-    """Follows the topic of results from its end, in a thread of its own, and hands on each that can be read."""
+class Feed(Generic[T]):
+    """Follows a topic from its end, in a thread of its own, and hands on each record of it that can be read."""
 
-    def __init__(self, make_follower: Callable[[], Follower], handle: Callable[[FacesRecord], None]) -> None:
+    def __init__(
+        self, make_follower: Callable[[], Follower], decode: Callable[[bytes], T], handle: Callable[[T], None]
+    ) -> None:
         self._make_follower = make_follower
+        self._decode = decode
         self._handle = handle
         self._stop = threading.Event()
         self._following = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="web-result-feed", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="web-feed", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow; results from about now on are seen, which `check` tells exactly."""
+        """Begin to follow; records from about now on are seen, which `check` tells exactly."""
         self._thread.start()
 
     def close(self) -> None:
@@ -92,13 +97,13 @@ class ResultFeed:
             self._thread.join(_JOIN_S)
 
     def check(self) -> None:
-        """Return when results are followed.
+        """Return when the topic is followed.
 
         Raises:
             UnavailableError: they are not.
         """
         if not self._following.is_set():
-            raise UnavailableError("results are not followed yet")
+            raise UnavailableError("the topic is not followed yet")
 
     def _run(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
@@ -111,7 +116,7 @@ class ResultFeed:
                 while not self._stop.is_set():
                     for record in follower.poll(_POLL_MS):
                         self._take(record)
-            except Exception as error:  # whatever it is: live results must not stop for good
+            except Exception as error:  # whatever it is: live pages must not stop for good
                 log.warning(
                     "following again in %g s: %s", backoff_s, error, exc_info=not isinstance(error, UnavailableError)
                 )
@@ -126,8 +131,8 @@ class ResultFeed:
         if record.value is None:  # settles offsets that hold no frame
             return
         try:
-            result = FacesRecord.decode(record.value)
+            decoded = self._decode(record.value)
         except ContractError as error:
-            log.warning("left out what is no result at %s: %s", record.source, error)
+            log.warning("left out what cannot be read at %s: %s", record.source, error)
             return
-        self._handle(result)
+        self._handle(decoded)

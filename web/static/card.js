@@ -17,6 +17,7 @@ export class CameraCard {
     this.number = element("b");
     this.unit = document.createTextNode("faces");
     this.when = element("time");
+    this.alerts = element("a", { class: "card-alerts", href: "/alerts", hidden: true });
     this.view.root.append(this.state);
     this.root = element(
       "li",
@@ -26,7 +27,7 @@ export class CameraCard {
         "div",
         { class: "about" },
         element("h3", {}, element("a", { class: "camera-link", href: cameraPage(camera_id) }, camera_id)),
-        element("p", { class: "when" }, this.when),
+        element("p", { class: "when" }, this.when, this.alerts),
         element("p", { class: "count" }, this.number, this.unit),
       ),
       this.trend.root,
@@ -66,6 +67,19 @@ export class CameraCard {
   setState(state) {
     this.state.dataset.state = state;
     setText(this.state, STATES[state]);
+  }
+
+  /** Say that the camera's capture fails, and why. */
+  setOffline(why) {
+    this.setState("offline");
+    this.state.title = why;
+    if (!this.result) this.view.say(why, "failed");
+  }
+
+  /** Say how many alerts of this camera are open. */
+  setAlerts(count) {
+    this.alerts.hidden = count === 0;
+    setText(this.alerts, `${number(count)} open ${count === 1 ? "alert" : "alerts"}`);
   }
 
   setSeen(seen) {

@@ -94,7 +94,7 @@ export class TimeChart {
       const slot = Math.max(1, this.x(step) - this.x(0) - 1) / bars.length;
       const turn = bars.findIndex((one) => one.key === key);
       const known = this.points.filter((point) => point[key] !== null && point[key] !== undefined);
-      return known.map((point) => drawing("rect", { class: `series series-${place}`, x: this.x(point.ms) + slot * turn, width: slot, y: this.y(point[key]), height: Math.max(0, this.y(0) - this.y(point[key])) }));
+      return known.map((point) => drawing("rect", { class: `series series-${place}`, x: this.x(point.ms) + slot * turn, width: Math.max(0.5, Math.min(slot, this.width - EDGE.right - this.x(point.ms) - slot * turn)), y: this.y(point[key]), height: Math.max(0, this.y(0) - this.y(point[key])) }));
     }
     return this.runs((point) => point[key] ?? null).map((run) => {
       const at = run.map((point) => `${this.x(point.ms + step / 2)},${this.y(point[key])}`);

@@ -1,6 +1,6 @@
 // Jobs: videos that were uploaded, how far they are, and what came of them.
 
-import { ApiError, attempt, call, getJson, sendWithProgress, showNotice, withQuery } from "./api.js";
+import { ApiError, attempt, call, cameraPage, getJson, sendWithProgress, showNotice, withQuery } from "./api.js";
 import { element } from "./dom.js";
 import { button } from "./forms.js";
 import { number, time, words } from "./words.js";
@@ -59,7 +59,29 @@ export class JobList {
   }
 
   row(job) {
-    return element("li", { class: "panel job" }, JSON.stringify(job));
+    const { job_id, camera_id, state, error, files, frames, progress, results_url } = job;
+    const name = files.length === 1 ? files[0].name : `${number(files.length)} files`;
+    const head = element("div", { class: "job-head" }, element("h3", {}, name), element("span", { class: "dot-state", "data-state": state }, words(state)));
+    const told = [time(job.created_at), `${number(frames.done)} of ${frames.expected === null ? "?" : number(frames.expected)} frames`, `camera ${camera_id}`];
+    const parts = [head, element("p", { class: "when" }, told.join(" · "))];
+    if (error) parts.push(element("p", { class: "notice-line" }, error));
+    if (!ENDED.includes(state)) parts.push(element("progress", { value: progress, max: 1, "aria-label": `Progress of ${name}` }));
+    const buttons = element("p", { class: "buttons" });
+    if (frames.done) {
+      buttons.append(element("a", { class: "button quiet", href: cameraPage(camera_id) }, "See it"));
+      for (const format of ["json", "csv"]) {
+        const label = `${format.toUpperCase()} of ${name}`;
+        buttons.append(element("a", { class: "button quiet", href: withQuery(results_url, { format }), download: true, "aria-label": label, "data-job": `${job_id} ${format}` }, format.toUpperCase()));
+      }
+    }
+    if (!ENDED.includes(state)) buttons.append(button("Cancel", () => this.cancel(job_id), { kind: "quiet danger", "aria-label": `Cancel ${name}`, "data-job": `${job_id} cancel` }));
+    if (buttons.childElementCount) parts.push(buttons);
+    return element("li", { class: "panel job" }, ...parts);
+  }
+
+  async cancel(job_id) {
+    await attempt(this.notices, () => call("POST", `/api/jobs/${encodeURIComponent(job_id)}/cancel`));
+    await this.read();
   }
 }
 

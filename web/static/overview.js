@@ -1,6 +1,6 @@
 // The first page: polls the overview, and follows the results live in between.
 
-import { ApiError, fetchJson } from "./api.js";
+import { ApiError, fetchJson, getJson } from "./api.js";
 import { CameraCard } from "./card.js";
 import { element, setText } from "./dom.js";
 import { LiveResults } from "./live.js";
@@ -9,10 +9,12 @@ import { number } from "./words.js";
 
 const POLL_LIVE_MS = 2000;
 const POLL_ALONE_MS = 1000;
+const CARE_EVERY_MS = 5000;
 const LINK_WORDS = { connecting: "Connecting…", live: "Live", polling: "Updated every second", lost: "No connection. Trying again…" };
 
 const byId = (id) => document.getElementById(id);
 const cards = new Map();
+const offline = new Map(); // of each camera whose capture fails: why
 let streaming = false;
 let lost = false;
 
@@ -27,9 +29,10 @@ function showOverview(overview) {
   setText(byId("total-faces"), number(totals.faces_now));
   setText(byId("total-frames"), number(totals.frames));
   byId("total-cameras").replaceChildren(number(totals.live_cameras), element("small", {}, ` of ${number(totals.cameras)}`));
-  byId("empty").hidden = cameras.length > 0;
+  byId("empty").hidden = cameras.length + offline.size > 0;
   for (const camera of cameras) cardOf(camera.camera_id).update(camera, trend);
-  const known = new Set(cameras.map((camera) => camera.camera_id));
+  for (const [camera_id, why] of offline) cardOf(camera_id).setOffline(why);
+  const known = new Set([...cameras.map((camera) => camera.camera_id), ...offline.keys()]);
   for (const [camera_id, card] of cards) {
     if (known.has(camera_id)) continue;
     card.root.remove();
@@ -67,6 +70,22 @@ async function poll() {
   setTimeout(poll, streaming ? POLL_LIVE_MS : POLL_ALONE_MS);
 }
 
+/** What needs care: cameras that are offline, and alerts that nobody has seen. */
+async function look() {
+  if (!document.hidden) {
+    try {
+      const [states, alerts] = await Promise.all([getJson("/api/camera-states"), getJson("/api/alerts?limit=200")]);
+      offline.clear();
+      for (const { camera_id, state, error } of states.items) if (state === "offline") offline.set(camera_id, error ?? "It does not answer");
+      const open = alerts.items.filter((alert) => !alert.acknowledged_at && !alert.cleared_at).map(({ camera_id }) => camera_id);
+      for (const [camera_id, card] of cards) card.setAlerts(open.filter((one) => one === camera_id).length);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the poll of the overview tells of it
+    }
+  }
+  setTimeout(look, CARE_EVERY_MS);
+}
+
 installUpload(byId("upload"), byId("results"));
 new LiveResults(
   "/api/live",
@@ -77,3 +96,4 @@ new LiveResults(
   },
 );
 poll();
+look();

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from contracts.events import Alert, Severity
 from contracts.offsets import SourceOffset
 from ops.servers.local import plain_environment
 
@@ -59,7 +60,7 @@ def _get(url, data=None):
             return error.code, error.read()
 
 
-def test_it_serves_streams_refuses_and_stops(settings, detector, tmp_path):
+def test_it_serves_streams_refuses_and_stops(settings, producer, detector, tmp_path):
     with _serving(settings, tmp_path / "web.log", web_threads=4) as (process, url):
         status, body = _get(f"{url}/send", b'{"content": "hello", "sender": "me"}')
         assert status == 202, body
@@ -86,6 +87,11 @@ def test_it_serves_streams_refuses_and_stops(settings, detector, tmp_path):
                 assert lines[:2] == ["retry: 2000\n", "\n"]
                 assert lines[2:4] == [f"id: {result.source}\n", "event: result\n"]
                 assert json.loads(lines[4].removeprefix("data: ")) == result.to_dict()
+            alert = Alert("density", Severity.CRITICAL, "gate-1", "5 people in hall", "e", result.captured_at, "hall")
+            producer.send(settings.topic_alerts, alert.encode()).result(10)
+            lines = [one.readline().decode() for _ in range(4)]
+            assert lines[1:3] == [f"id: {alert.alert_id}\n", "event: alert\n"]
+            assert json.loads(lines[3].removeprefix("data: ")) == alert.to_dict()
 
             started_s = time.monotonic()
             process.send_signal(signal.SIGTERM)
