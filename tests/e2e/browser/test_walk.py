@@ -192,3 +192,22 @@ def test_a_user_and_a_key_are_made_and_taken_back(open_page):
         place.get_by_role("button", name=button).click()
         expect(place.get_by_role("rowheader", name=name)).to_have_count(0)
     expect(page.locator("#keys code")).to_contain_text("cw_")
+
+
+def test_a_channel_and_a_rule_for_notifications_are_made(open_page):
+    place = open_page("/settings").locator("#notifications")
+    place.get_by_text("Add a channel").click()
+    place.get_by_label("Name").first.fill("control room")
+    place.get_by_label("Address").fill("https://hooks.example.org/secret-part")
+    place.get_by_role("button", name="Add the channel").click()
+    expect(place.get_by_role("rowheader", name="control room")).to_be_visible()
+    expect(place).not_to_contain_text("secret-part")
+    place.get_by_text("Add a rule").click()
+    rule = place.locator("details", has_text="Add a rule")
+    rule.get_by_label("Name").fill("the worst")
+    rule.get_by_label("control room").check()
+    rule.get_by_role("button", name="Add the rule").click()
+    expect(place.get_by_role("rowheader", name="the worst")).to_be_visible()
+    for name in ("the worst", "control room"):
+        place.get_by_role("button", name=f"Remove {name}").click()
+        expect(place.get_by_role("rowheader", name=name)).to_have_count(0)
