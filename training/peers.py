@@ -20,6 +20,7 @@ class HaarCascade:
     version = cv2.__version__
     input_size = (0, 0)  # it takes pictures as they are
     class_names: tuple[str, ...] = ("face",)
+    runtime_name = "opencv:float32"
 
     def __init__(self) -> None:
         file = Path(cv2.__file__).parent / "data/haarcascade_frontalface_default.xml"
