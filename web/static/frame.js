@@ -1,4 +1,4 @@
-// What every page does: the number of open alerts beside their page's name.
+// What every page does: the open page is in view, and the number of open alerts beside their page's name.
 
 import { ApiError, getJson } from "./api.js";
 
@@ -22,4 +22,12 @@ async function countAlerts() {
   setTimeout(countAlerts, EVERY_MS);
 }
 
+/** On a phone the row of pages is longer than the screen: show the one that is open. */
+function showCurrent() {
+  const current = document.querySelector(".nav [aria-current]");
+  const nav = current?.closest(".nav");
+  if (nav) nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+}
+
+showCurrent();
 countAlerts();

@@ -24,10 +24,11 @@ function add({ at, value }) {
 }
 
 async function follow() {
-  const url = withQuery("/receive", { client, topics: list.dataset.topic, wait: WAIT_S });
+  let wait = 0; // the first answer comes at once
   for (;;) {
     try {
-      const [, { messages }] = await fetchJson(url);
+      const [, { messages }] = await fetchJson(withQuery("/receive", { client, topics: list.dataset.topic, wait }));
+      wait = WAIT_S;
       for (const message of messages) add(message);
       byId("link").dataset.state = "live";
       setText(byId("link"), "Following");
