@@ -136,9 +136,6 @@ class Settings(BaseModel):
         (), description="How many people a venue holds, name=number, separated by commas: Arena=500,Hall=80."
     )
     events_retention_days: float = Field(90, gt=0, le=10_000, description="How long MongoDB keeps events and alerts.")
-    snapshots_retention_days: float = Field(
-        14, gt=0, le=10_000, description="How long MongoDB keeps the pictures of alerts."
-    )
     occupancy_seconds_days: float = Field(
         3, gt=0, le=10_000, description="How long MongoDB keeps occupancy for each second."
     )
@@ -163,7 +160,9 @@ class Settings(BaseModel):
     blur_for_viewers: bool = Field(
         True, description="Whether those of the role viewer see every face blurred, whatever the camera says."
     )
-    max_upload_mib: int = Field(2048, ge=1, le=1024 * 1024, description="Largest upload of videos and pictures, in MiB.")
+    max_upload_mib: int = Field(
+        2048, ge=1, le=1024 * 1024, description="Largest upload of videos and pictures, in MiB."
+    )
     receive_reach_back_s: float = Field(
         3600, ge=0, description="How far back the first GET /receive of a new client reaches, in seconds."
     )

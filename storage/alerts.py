@@ -72,6 +72,16 @@ class Alerts:
             found = found or self._collection.find_one({"_id": alert_id})
         return None if found is None else _from_document(found)
 
+    def event_of(self, alert_id: str) -> str | None:
+        """Return the id of the event that raised an alert, None when there is no such alert.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot read an alert"):
+            found = self._collection.find_one({"_id": alert_id}, {"event_id": 1})
+        return None if found is None else str(found["event_id"])
+
     def newest(self, limit: int, wanted: ListFilter) -> list[Document]:
         """Return up to `limit` alerts as JSON types, the last raised first. The filter's kind is the rule.
 

@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import DESCENDING, IndexModel, InsertOne, MongoClient
 
 from contracts.events import Event, EventKind
+from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
 from storage.client import Document, database, mongo_errors
@@ -93,6 +94,16 @@ class Events:
         """
         with mongo_errors("cannot store events"):
             write_once(self._collection, [InsertOne(_to_document(event)) for event in events])
+
+    def source_of(self, event_id: str) -> SourceOffset | None:
+        """Return the frame that showed an event, None when there is no such event.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot read an event"):
+            found = self._collection.find_one({"_id": event_id}, {"source": 1})
+        return None if found is None else SourceOffset(**found["source"])
 
     def newest(self, limit: int, wanted: ListFilter) -> list[Document]:
         """Return up to `limit` events as JSON types, newest first.

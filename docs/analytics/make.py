@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from contracts.events import EventKind
+from contracts.events import Event, EventKind
 from contracts.occupancy import Occupancy
 from contracts.times import from_rfc3339
 from samples.analytics.crowds import CROWDS, Crowd
 from settings import Settings
 from storage.cameras import Cameras
 from storage.client import connect
-from storage.events import Event, Events, Happening
+from storage.events import Events, Happening
 from storage.heatmaps import Heatmaps
 from storage.occupancy import OccupancyStore
 from storage.venues import Venues
@@ -188,8 +188,9 @@ def main() -> None:
             (HERE / f"{use}.svg").write_text(chart(found, CHARTS[use]), "utf-8")
         page = HERE / f"{use}.md"
         text = page.read_text("utf-8")
-        block = f"```json\n{shown(found)}\n```"
-        page.write_text(re.sub(r"```json\n.*?\n```", lambda _, block=block: block, text, count=1, flags=re.S), "utf-8")
+        before, _, rest = text.partition("```json\n")
+        _, _, after = rest.partition("\n```\n")
+        page.write_text(f"{before}```json\n{shown(found)}\n```\n{after}", "utf-8")
 
 
 if __name__ == "__main__":

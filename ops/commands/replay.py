@@ -9,24 +9,21 @@ import click
 from ops.options import data_dir_option
 
 
-class _Time(click.ParamType):
-    name = "time"
+def _time(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
+    """Read an RFC 3339 time."""
+    from contracts.errors import ContractError
+    from contracts.times import from_rfc3339
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read an RFC 3339 time."""
-        from contracts.errors import ContractError
-        from contracts.times import from_rfc3339
-
-        try:
-            return from_rfc3339(value)
-        except ContractError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return from_rfc3339(value)
+    except ContractError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
 @click.option("--camera", "camera_id", required=True, help="The camera's id.")
-@click.option("--from", "start", type=_Time(), required=True, help="From this time on, such as 2026-11-23T21:30:00Z.")
-@click.option("--to", "end", type=_Time(), required=True, help="Before this time.")
+@click.option("--from", "start", callback=_time, required=True, help="From this time on, such as 2026-11-23T21:30:00Z.")
+@click.option("--to", "end", callback=_time, required=True, help="Before this time.")
 @click.option(
     "--zones",
     "zones_file",

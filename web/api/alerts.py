@@ -11,9 +11,11 @@ from contracts.errors import ContractError
 from web.access import Role, principal, requires
 from web.api.analytics_records import AlertPage, AlertRecord
 from web.api.events import Wanted
-from web.api.openapi import describes
+from web.api.openapi import BINARY, Answer, Content, describes
 from web.errors import RequestError
 from web.services import Services
+
+_PICTURE_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
 
 AlertId = Annotated[str, Field(description="The alert's id.")]
 
@@ -42,5 +44,22 @@ def blueprint(services: Services) -> Blueprint:
         if found is None:
             raise RequestError(404, "there is no such alert")
         return found
+
+    @routes.get("/<alert_id>/picture")
+    @requires(Role.VIEWER)
+    @describes(
+        {
+            200: Answer("The picture, with blurred faces where that is asked for.", Content({"image/jpeg": BINARY})),
+            404: "There is no such alert, or the log does not hold its picture, or no more.",
+            415: "What was sent is no picture.",
+        }
+    )
+    def picture(alert_id: AlertId) -> Response:
+        """The frame that showed why an alert was raised."""
+        source = services.alerts.source(alert_id)
+        if source is None:
+            raise RequestError(404, "there is no such alert")
+        preview = services.previews.of(source, principal().role)
+        return Response(preview.data, content_type=preview.content_type, headers=_PICTURE_HEADERS)
 
     return routes

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import Field
 
 from contracts.errors import ContractError, UnavailableError
-from web.access import Role, requires
+from web.access import Role, principal, requires
 from web.api.analytics_records import AnalyticsAnswer
 from web.api.openapi import BINARY, Answer, Content, describes
 from web.api.times import QueryTime
@@ -90,13 +90,11 @@ def _accepted(use: str) -> str:
 
 
 def _picture(services: Services, camera_id: str) -> bytes | None:
-    """Return the camera's newest picture, None where its faces are to be blurred, or it is not there any more."""
-    if services.analytics.camera(camera_id).blur_faces:
-        return None
-    newest = services.frames.newest(1, camera_id, None).items
+    """Return the camera's newest picture as it may be shown to who asks, None where there is none."""
+    newest = services.previews.newest(camera_id)
     try:
-        return services.frames.picture(newest[0].source) if newest else None
-    except UnavailableError:
+        return None if newest is None else services.previews.of_record(newest, principal().role).data
+    except (RequestError, UnavailableError):
         return None
 
 

@@ -141,7 +141,7 @@ class Services:
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),
-            alerts=AlertList(Alerts(mongo, settings)),
+            alerts=AlertList(Alerts(mongo, settings), Events(mongo, settings)),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,
             access=access,

@@ -165,7 +165,7 @@ class Analytics:
         series = [{"at": to_rfc3339(from_epoch_ms(1000 * at_s)), **points[at_s]} for at_s in sorted(points)]
         return {**head, "series": series, "total": total}
 
-    def camera(self, camera_id: str) -> Camera:
+    def _camera(self, camera_id: str) -> Camera:
         """Return a camera's settings, the defaults for one without a document.
 
         Raises:
@@ -202,7 +202,7 @@ class Analytics:
             return [question.zone]
         if role is None or question.camera_id is None:
             return None
-        return [zone.name for zone in self.camera(question.camera_id).zones if role in zone.roles]
+        return [zone.name for zone in self._camera(question.camera_id).zones if role in zone.roles]
 
     def _occupied(self, question: Question) -> tuple[dict[int, Fields], Fields]:
         found = self._by_bucket(question, question.zone)

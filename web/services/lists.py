@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.errors import ContractError
+from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339
 from storage.alerts import Alerts
 from storage.events import Events, ListFilter
@@ -35,8 +36,9 @@ class EventList:
 class AlertList:
     """What somebody should look at, the last raised first."""
 
-    def __init__(self, alerts: Alerts) -> None:
+    def __init__(self, alerts: Alerts, events: Events) -> None:
         self._alerts = alerts
+        self._events = events
 
     def page(self, wanted: ListFilter, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
         """Return a page of alerts and the cursor of the next one.
@@ -54,6 +56,15 @@ class AlertList:
             UnavailableError: MongoDB does not answer.
         """
         return self._alerts.acknowledge(alert_id, by, at)
+
+    def source(self, alert_id: str) -> SourceOffset | None:
+        """Return the frame that showed why the alert was raised, None when that is not known.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        event_id = self._alerts.event_of(alert_id)
+        return None if event_id is None else self._events.source_of(event_id)
 
 
 def _read_page(

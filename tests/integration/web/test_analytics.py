@@ -195,3 +195,18 @@ def test_long_periods_are_read_from_rollups(answer: Callable[..., Any], settings
     assert [(point["at"][11:13], point["mean"]) for point in found["series"]] == [("01", 1.0), ("03", 3.0)]
     assert found["total"] == {"mean": 2.0, "min": 0, "max": 3}
     assert from_epoch_ms(1000 * day_s).hour == 0
+
+
+def test_an_alert_shows_the_frame_that_raised_it(
+    answer: Callable[..., Any], web: Web, settings: Settings, producer: Any
+) -> None:
+    _, jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 200, np.uint8))
+    source = producer.send(settings.topic_frames, jpeg.tobytes(), key=b"gate-1").result(10)
+    client = connect(settings)
+    event = Event(EventKind.INTRUSION, "gate-1", AT, source, zone="hall", track_id=1)
+    Events(client, settings).add([event])
+    alert = Alert("intrusion", Severity.CRITICAL, "gate-1", "Somebody is in hall", event.event_id, AT, zone="hall")
+    Alerts(client, settings).put([alert])
+    client.close()
+    assert answer(f"/api/alerts/{alert.alert_id}/picture") == jpeg.tobytes()
+    answer("/api/alerts/none/picture", 404)
