@@ -118,6 +118,7 @@ def client(settings: Settings):
     client.close()
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise, while it loads its services
 def test_an_alert_reaches_every_channel_once(settings: Settings, client) -> None:
     hook, mail = Hook(), MailServer()
     port = hook.server_address[1]
