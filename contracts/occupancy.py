@@ -1,7 +1,7 @@
 """How many people were where: for a second, a minute, an hour or a day, in a zone or in the whole picture."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 SPANS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -64,7 +64,7 @@ class Occupancy:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as JSON types."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Occupancy":
@@ -86,7 +86,7 @@ class Heat:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as JSON types."""
-        return {**asdict(self), "cells": [[cell, held] for cell, held in self.cells.items()]}
+        return {**vars(self), "cells": list(self.cells.items())}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Heat":

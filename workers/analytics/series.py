@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from analytics.camera import FrameFacts
@@ -56,9 +56,7 @@ class Series:
             return
         pairs, counted = self._facts_until(one.at_s) if zone is None else (0, Counted())
         count = one.count
-        second = Occupancy(
-            self._camera_id, zone, one.at_s, 1, count, count, count, count, pairs=pairs, **asdict(counted)
-        )
+        second = Occupancy(self._camera_id, zone, one.at_s, 1, count, count, count, count, pairs=pairs, **vars(counted))
         outputs.seconds.append(second)
         self._add("minute", second, outputs)
 
@@ -71,8 +69,7 @@ class Series:
         """Note what was usual for the minute before: it is still open, as its last second came just now."""
         minute = self._open["minute"].get(one.zone)
         if minute is not None and minute.at_s == one.at_s - SPANS_S["minute"]:
-            fields = {**asdict(minute), "expected": one.expected, "score": one.score}
-            self._open["minute"][one.zone] = Occupancy(**fields)
+            self._open["minute"][one.zone] = replace(minute, expected=one.expected, score=one.score)
 
     def _facts_until(self, at_s: int) -> tuple[int, Counted]:
         pairs, counted = 0, Counted()
@@ -93,7 +90,7 @@ class Series:
                 outputs.rollups.append(("minute", before))
                 for longer in _LONGER[1:]:
                     self._add(longer, before, outputs)
-            self._open[span][key] = Occupancy(**{**asdict(one), "at_s": start_s})
+            self._open[span][key] = replace(one, at_s=start_s)
         if span != "minute":
             outputs.rollups.append((span, self._open[span][key]))
 
@@ -118,7 +115,7 @@ class Series:
         return {
             "last_frame_s": None if math.isinf(self._last_frame_s) else self._last_frame_s,
             "gaps": [[None if math.isinf(start) else start, end] for start, end in self._gaps],
-            "facts": [[second, pairs, asdict(counted)] for second, (pairs, counted) in self._facts.items()],
+            "facts": [[second, pairs, vars(counted)] for second, (pairs, counted) in self._facts.items()],
             "open": {span: [one.to_dict() for one in by.values()] for span, by in self._open.items()},
             "heat": [heat.to_dict() for heat in self._heat.values()],
         }
