@@ -35,6 +35,7 @@ _TELL_EVERY_S = 1.0
 _TESTS_AT_ONCE = 2
 
 CAMERAS = Gauge("crowdwatch_capture_cameras", "Cameras that this process captures", ["state"])
+LIVE = Gauge("crowdwatch_capture_camera_live", "1 while a camera of this process gives frames, else 0", ["camera"])
 FRAMES = Counter("crowdwatch_capture_frames", "Frames of this process's cameras that went into the log", ["camera"])
 
 
@@ -49,9 +50,7 @@ class CaptureRole:
         self._tests = CameraTests(self._client, settings)
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._camera_leases = Leases(self._client, settings, "camera", owner, LEASE_S)
-        self._share = CaptureShare(
-            self._camera_leases, Leases(self._client, settings, CAPTURE, owner, LEASE_S), owner
-        )
+        self._share = CaptureShare(self._camera_leases, Leases(self._client, settings, CAPTURE, owner, LEASE_S), owner)
         self._children = CaptureChildren(settings)
         self._executor = ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="camera-test")
         self._testing: set[Future[None]] = set()
@@ -129,7 +128,11 @@ class CaptureRole:
         states = {name: self._state(name, reports.get(name), now) for name in self._mine}
         self._states.put_many(states.values())
         self._states.remove([name for name in self._told if name not in self._wanted])
+        for name in self._told.keys() - states.keys():
+            LIVE.remove(name)
         self._told = states
+        for name, one in states.items():
+            LIVE.labels(name).set(one.state is Capturing.LIVE)
         for state in Capturing:
             CAMERAS.labels(state.value).set(sum(one.state is state for one in states.values()))
 
