@@ -1,0 +1,149 @@
+"""What becomes of events and seconds: alerts with their ends and cool-downs, minutes, hours, gaps, venues, silence."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analytics.camera import FrameFacts
+from analytics.occupancy import OccupancySecond
+from analytics.uses.attendance import Counted
+from contracts.cameras import Camera
+from contracts.events import Event, EventKind, Severity
+from contracts.faces import FacesRecord, ImageSize, Status
+from contracts.offsets import SourceOffset
+from contracts.times import from_epoch_ms, from_rfc3339
+from settings import Settings
+from workers.analytics.alerts import AlertRules
+from workers.analytics.camera_run import CameraRun
+from workers.analytics.outputs import Outputs
+from workers.analytics.series import PICTURE, Series
+
+AT = from_rfc3339("2026-11-23T21:30:00Z")
+AT_S = int(AT.timestamp())
+SOURCE = SourceOffset("frames", 0, 7)
+
+
+def happened(kind: EventKind, at_s: float = 0, **about: Any) -> Event:
+    return Event(kind, "gate-1", AT + timedelta(seconds=at_s), SOURCE, **about)
+
+
+def level(name: str, at_s: float) -> Event:
+    return happened(EventKind.DENSITY_LEVEL, at_s, zone="hall", value={"count": 9, "level": name, "before": "normal"})
+
+
+def test_an_intrusion_ends_when_the_last_intruder_has_left() -> None:
+    rules = AlertRules(60)
+    (raised,) = rules.on(happened(EventKind.INTRUSION, zone="store", track_id=1))
+    assert (raised.rule, raised.severity, raised.cleared_at) == ("intrusion", Severity.CRITICAL, None)
+    assert rules.on(happened(EventKind.INTRUSION, 1, zone="store", track_id=2)) == []
+    assert rules.on(happened(EventKind.ZONE_LEFT, 2, zone="store", track_id=1)) == []
+    assert rules.on(happened(EventKind.ZONE_LEFT, 3, zone="hall", track_id=2)) == []
+    (cleared,) = rules.on(happened(EventKind.ZONE_LEFT, 4, zone="store", track_id=2))
+    assert cleared.alert_id == raised.alert_id
+    assert cleared.cleared_at == AT + timedelta(seconds=4)
+
+
+def test_the_cool_down_counts_from_the_last_alert_sent() -> None:
+    rules = AlertRules(60)
+    sent = [
+        at_s
+        for at_s in range(0, 200, 25)
+        if rules.on(happened(EventKind.DISTANCE, at_s, track_id=at_s, value={"metres": 1.0}))
+    ]
+    assert sent == [0, 75, 150], "those held back at 25 and 50 do not prolong it"
+
+
+def test_a_level_rises_through_the_cool_down_and_falls() -> None:
+    rules = AlertRules(60)
+    changes = [rules.on(level(name, at_s)) for at_s, name in enumerate(("busy", "full", "over", "full", "normal"))]
+    told = [[(one.severity, one.cleared_at is None) for one in change] for change in changes]
+    warning, critical = Severity.WARNING, Severity.CRITICAL
+    assert told == [[], [(warning, True)], [(warning, False), (critical, True)], [(critical, False)], []]
+
+
+def test_rules_go_on_after_a_restart_and_clear_zones_that_are_gone() -> None:
+    rules, restarted = AlertRules(60), AlertRules(60)
+    rules.on(level("full", 0))
+    restarted.resume(rules.state())
+    assert restarted.on(level("full", 10)) == []
+    (cleared,) = restarted.keep_zones(set(), AT + timedelta(seconds=20))
+    assert cleared.cleared_at == AT + timedelta(seconds=20)
+
+
+def feed(series: Series, outputs: Outputs, seconds: range, count: int = 2, every: int = 1) -> None:
+    for at_s in seconds:
+        if at_s % every == 0:
+            series.frame(FrameFacts(AT_S + at_s, 0.2, [(0.5, 0.5)], 1, Counted(1, 0, 0)), outputs)
+        if at_s >= 3:
+            for zone in ("hall", PICTURE):
+                series.second(OccupancySecond(zone, AT_S + at_s - 3, count), outputs)
+
+
+def test_seconds_add_up_to_minutes_and_hours() -> None:
+    series, outputs = Series("gate-1"), Outputs()
+    feed(series, outputs, range(200))
+    minutes = [one for span, one in outputs.rollups if span == "minute" and one.zone is None]
+    assert [(one.at_s - AT_S, one.seconds, one.people_s, one.tracks) for one in minutes] == [
+        (0, 60, 120, 60),
+        (60, 60, 120, 60),
+        (120, 60, 120, 60),
+    ]
+    hours = [one for span, one in outputs.rollups if span == "hour" and one.zone is None]
+    assert [one.seconds for one in hours] == [60, 120, 180]
+    assert (
+        sum(cells for heat in outputs.heats if heat.span == "minute" for cells in heat.cells.values()) == 3 * 60 * 200
+    )
+
+
+def test_a_gap_is_unknown_and_not_zero() -> None:
+    series, outputs = Series("gate-1"), Outputs()
+    feed(series, outputs, range(30))
+    series.frame(FrameFacts(AT_S + 60.0, 0.2, [], 0, Counted()), outputs)
+    for at_s in range(27, 60):
+        series.second(OccupancySecond(PICTURE, AT_S + at_s, 0), outputs)
+    known = [one.at_s - AT_S for one in outputs.seconds if one.zone is None]
+    assert known == list(range(31))
+
+
+def test_series_and_outputs_come_back_from_their_states() -> None:
+    whole, first, second = (Series("gate-1") for _ in range(3))
+    outputs, begun = Outputs(), Outputs()
+    feed(whole, outputs, range(150))
+    feed(first, begun, range(70))
+    second.resume(first.state())
+    rest = Outputs()
+    feed(second, rest, range(70, 150))
+    assert begun.seconds + rest.seconds == outputs.seconds
+    assert second.state() == whole.state()
+    assert Outputs.decode(outputs.encode()) == outputs
+
+
+def record(at_s: float, now_s: float, topic: str = "frames") -> FacesRecord:
+    at = from_epoch_ms(round(1000 * (now_s + at_s)))
+    source = SourceOffset(topic, 0, round(10 * at_s))
+    return FacesRecord(source, "gate-1", round(10 * at_s), at, at, Status.OK, (), ImageSize(64, 48))
+
+
+@pytest.mark.parametrize(
+    ("age_s", "topic", "enabled", "expected"),
+    [
+        (0, "frames", True, ["camera_offline"]),
+        (900, "frames", True, []),
+        (0, "uploads", True, []),
+        (0, "frames", False, []),
+    ],
+)
+def test_only_a_live_camera_can_be_offline(age_s: float, topic: str, enabled: bool, expected: list[str]) -> None:
+    source = {"url": "rtsp://camera/1", "enabled": enabled}
+    run = CameraRun("gate-1", Camera.from_dict({"camera_id": "gate-1", "source": source}), Settings(auth="off"))
+    for number in range(20):
+        run.take(record(number / 10, AT_S - age_s, topic), AT_S + number / 10)
+    assert not run.watch(AT_S + 4, AT_S + 3), "it is not known for how long it is silent"
+    run.watch(AT_S + 100, AT_S)
+    run.watch(AT_S + 200, AT_S)
+    assert [event.kind.value for event in run.outputs.events] == expected
+    if expected:
+        run.take(record(300, AT_S, topic), AT_S + 300)
+        assert [event.kind.value for event in run.outputs.events] == ["camera_offline", "camera_online"]
+        assert [alert.cleared_at is None for alert in run.outputs.alerts] == [True, False]
