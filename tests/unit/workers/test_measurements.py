@@ -58,6 +58,7 @@ def test_batches_are_counted_in_few_sizes(frames: int, batch: str) -> None:
     assert value("detect_seconds_count", runtime="r", batch=batch) == before + 1
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_what_processes_report_is_counted_here_and_a_killed_one_does_no_harm() -> None:
     before = value("frames_total", status="ok"), value("dead_letters_total"), value("task_seconds_count")
     measurements = Measurements()
