@@ -19,6 +19,7 @@ COMMANDS = {
     "replay": "Analyse stored results again, with other zones and lines",
     "models": "List, verify, fetch, import and compare models",
     "plan": "Tell what a number of cameras needs",
+    "forget": "Delete what is stored of a camera or a period",
 }
 
 
