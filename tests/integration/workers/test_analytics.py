@@ -21,7 +21,12 @@ from storage.client import connect
 from tests.integration.workers.conftest import Fleet
 
 WAIT_S = 60
-HALL = {"name": "hall", "polygon": [[0.2, 0], [0.8, 0], [0.8, 1], [0.2, 1]], "roles": ["density", "restricted"], "limit": 1}
+HALL = {
+    "name": "hall",
+    "polygon": [[0.2, 0], [0.8, 0], [0.8, 1], [0.2, 1]],
+    "roles": ["density", "restricted"],
+    "limit": 1,
+}
 DOOR = {"name": "door", "from": [0.5, 0], "to": [0.5, 1], "venue": "Arena"}
 FPS = 5
 
