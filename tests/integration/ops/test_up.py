@@ -3,12 +3,16 @@
 import ipaddress
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import psutil
 import pytest
@@ -44,8 +48,16 @@ def test_from_up_over_kill_to_down(tmp_path: Path) -> None:
         assert started.returncode == 0, started.stdout + started.stderr
         shown = status(tmp_path)
         assert states(shown) == {"ready"}
-        assert {role["name"] for role in shown["roles"]} == {"web", "bridge", "worker", "sink"}
+        assert {role["name"] for role in shown["roles"]} >= {"web", "bridge", "worker", "sink"}
         assert {server["name"] for server in shown["servers"]} == {"kafka", "redis", "mongo", "flower"}
+        password, link = the_way_in(started.stdout)
+        assert password is not None
+        assert (visit(link), visit(link)) == ("admin", None)
+        assert [word is None for word in the_way_in(crowdwatch("login", "--data-dir", str(tmp_path)).stdout)] == [
+            True,
+            False,
+        ]
+
         doctor = crowdwatch("doctor", "--data-dir", str(tmp_path))
         assert doctor.returncode == 0, doctor.stdout
 
@@ -78,10 +90,41 @@ def test_from_up_over_kill_to_down(tmp_path: Path) -> None:
         restarted = crowdwatch(*up)
         assert restarted.returncode == 0, restarted.stdout + restarted.stderr
         family = psutil.Process(status_owner(tmp_path)).children(recursive=True)
+        assert the_way_in(restarted.stdout)[0] is None
+        assert visit(the_way_in(restarted.stdout)[1]) == "admin"
+        for log in (tmp_path / "logs").iterdir():
+            text = log.read_text()
+            assert password not in text and link.partition("token=")[2] not in text, log
     finally:
         crowdwatch("down", "--data-dir", str(tmp_path))
     assert states(status(tmp_path)) == {"stopped"}
     assert not any(is_alive(process.pid) for process in family)
+
+
+def the_way_in(printed: str) -> tuple[str | None, str]:
+    """The administrator's password, where one is printed, and the link."""
+    password, link = (
+        re.search(r"the password (\S+)", printed),
+        re.search(r"Sign in, once.*: (http\S+token=\S+)", printed),
+    )
+    assert link is not None, printed
+    return None if password is None else password[1], link[1]
+
+
+def visit(link: str) -> str | None:
+    """Who is signed in after a browser went to `link`; None when it does not sign in."""
+    browser = build_opener(HTTPCookieProcessor())
+    browser.addheaders = [("Accept", "text/html,*/*;q=0.8")]
+    try:
+        with browser.open(link, timeout=30) as page:
+            assert "token" not in page.url
+        with browser.open(urljoin(link, "/api/me"), timeout=30) as me:
+            name: str = json.load(me)["name"]
+            return name
+    except HTTPError as error:
+        with error:
+            assert error.code == 403
+            return None
 
 
 def status_owner(data_dir: Path) -> int:

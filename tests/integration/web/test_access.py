@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
@@ -11,10 +12,12 @@ from redis import Redis
 from contracts.access import Role
 from contracts.times import to_rfc3339
 from storage.users import User
+from web.access.gate import SESSION_COOKIE
 from web.access.rules import rule_of
 from web.access.sign_in import add_first_administrator, hash_password, new_link_token
 
 PASSWORD = "correct horse battery"
+HASH = hash_password(PASSWORD)
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 PUBLIC = {"/healthz", "/readyz", "/metrics", "/sign-in", "/docs/<name>"}
@@ -30,7 +33,7 @@ def web(start_web):
     """A web process that asks for sign-in, with a user of each role, named after it."""
     web = start_web(wait=False, auth="required")
     for role in Role:
-        web.services.access.users.add(User(role.value, role, hash_password(PASSWORD), _now()))
+        web.services.access.users.add(User(role.value, role, HASH, _now()))
     return web
 
 
@@ -39,9 +42,8 @@ def sign_in(web):
     """Return a function that gives a client, signed in as the user of a name."""
 
     def sign_in(name, process=web):
-        client = process.client()
-        answer = client.post("/sign-in", data={"name": name, "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
+        client, access = process.client(), process.services.access
+        client.set_cookie(SESSION_COOKIE, access.sign_in.open(access.users.get(name)).secret)
         client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
         return client
 
@@ -170,26 +172,27 @@ def test_made_up_keys_are_refused_and_then_limited(web):
 
 def test_signing_out_ends_the_session_in_every_process(web, sign_in, start_web):
     client = sign_in("viewer")
-    cookie = client.get_cookie("crowdwatch_session").value
+    cookie = client.get_cookie(SESSION_COOKIE).value
     other = start_web(wait=False, auth="required").client()
     assert client.post("/sign-out").location == "/sign-in"
-    assert client.get_cookie("crowdwatch_session") is None
-    other.set_cookie("crowdwatch_session", cookie)
+    assert client.get_cookie(SESSION_COOKIE) is None
+    other.set_cookie(SESSION_COOKIE, cookie)
     _error(other.get("/api/me"), 401, "sign_in_needed")
 
 
 def test_a_session_holds_in_another_process(web, sign_in, start_web):
-    cookie = sign_in("operator").get_cookie("crowdwatch_session").value
+    cookie = sign_in("operator").get_cookie(SESSION_COOKIE).value
     other = start_web(wait=False, auth="required").client()
-    other.set_cookie("crowdwatch_session", cookie)
+    other.set_cookie(SESSION_COOKIE, cookie)
     assert other.get("/api/me").json == {"name": "operator", "role": "operator"}
 
 
 def test_a_session_ends_with_its_time(start_web, web):
     brief = start_web(wait=False, auth="required", session_hours=1e-6)
-    client = brief.client()
-    assert client.post("/sign-in", data={"name": "viewer", "password": PASSWORD}).status_code == 303
-    client.set_cookie("crowdwatch_session", client.get_cookie("crowdwatch_session") or "over")
+    access, client = brief.services.access, brief.client()
+    opened = access.sign_in.open(access.users.get("viewer"))
+    time.sleep(opened.lasts.total_seconds())
+    client.set_cookie(SESSION_COOKIE, opened.secret)
     _error(client.get("/api/me"), 401, "sign_in_needed")
 
 
@@ -370,7 +373,7 @@ def test_changes_are_written_down_and_nothing_secret(web, sign_in, caplog):
     assert page["items"][2]["detail"] == {"role": "operator", "role_before": "viewer", "new_password": True}
     assert page["items"][2]["address"] == "127.0.0.1"
     rest = admin.get(f"/api/audit?cursor={page['next']}").json
-    assert [entry["where"] for entry in rest["items"]] == ["POST /api/keys", "POST /sign-in"]
+    assert [entry["where"] for entry in rest["items"]] == ["POST /api/keys"]
     assert rest["next"] is None
     written = admin.get("/api/audit").text + caplog.text
     for secret in (PASSWORD, "a new password", "a wrong password", key["key"]):
