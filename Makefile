@@ -50,7 +50,6 @@ browser: setup  ## a Chromium for the browser tests, where the machine has none
 
 test: check browser  ## everything: checks, unit, integration and end-to-end tests, against real servers
 	$(BIN)/pytest $(ARGS)
-	$(MAKE) training-tests
 
 training-setup: $(TRAINING)/.crowdwatch-setup  ## PyTorch in .cache/training: 3 GB to download, which nothing else needs
 
@@ -59,7 +58,7 @@ $(TRAINING)/.crowdwatch-setup: requirements-training.txt | $(if $(findstring .to
 	$(UV) pip sync --python $(TRAINING)/bin/python --require-hashes requirements-training.txt
 	@touch $@
 
-training-tests: training-setup  ## the tests that learn, on a toy
+training-tests: training-setup  ## the tests that learn, on a toy; not part of `make test`: PyTorch from PyPI brings CUDA along
 	$(TRAINING)/bin/python -m pytest tests/training $(ARGS)
 
 unit: setup  ## the tests that need no server: under a minute
