@@ -50,7 +50,7 @@ def plan_system(settings: Settings, data_dir: DataDir, *, sample: bool, on_progr
     role_urls = tuple(f"{role.name}={role.metrics_url}" for role in roles)
     shown = local.settings.model_copy(update={"role_urls": role_urls, "flower_url": flower_url})
     roles.insert(0, web_role(shown, base))
-    sign_in = local.settings.flower_sign_in or ensure_sign_in(data_dir.path)
+    sign_in = ensure_sign_in(data_dir.path, local.settings.flower_sign_in)
     roles.append(flower(local.settings.model_copy(update={"flower_sign_in": sign_in}), base, flower_port))
     return SystemPlan(local.settings, (local.specs, tuple(roles)), flower_url)
 

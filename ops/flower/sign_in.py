@@ -9,17 +9,19 @@ _FILE = "flower-sign-in"
 _PASSWORD_BYTES = 18
 
 
-def ensure_sign_in(folder: Path) -> str:
-    """Return the sign-in of the data directory `folder`, `name:password`; it is made where there is none."""
+def ensure_sign_in(folder: Path, given: str | None = None) -> str:
+    """Return Flower's sign-in, `name:password`, and keep it in the data directory `folder`.
+
+    It is the one that was given, else the one that is kept, else a new one.
+    """
     kept = kept_sign_in(folder)
-    if kept is not None:
-        return kept
-    made = f"{NAME}:{secrets.token_urlsafe(_PASSWORD_BYTES)}"
-    partial = folder / f"{_FILE}.partial"
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(made)
-    os.replace(partial, folder / _FILE)
-    return made
+    sign_in = given or kept or f"{NAME}:{secrets.token_urlsafe(_PASSWORD_BYTES)}"
+    if sign_in != kept:
+        partial = folder / f"{_FILE}.partial"
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(sign_in)
+        os.replace(partial, folder / _FILE)
+    return sign_in
 
 
 def kept_sign_in(folder: Path) -> str | None:

@@ -17,6 +17,12 @@ def test_a_sign_in_is_made_once_and_kept_for_its_owner(tmp_path: Path) -> None:
     assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600]
 
 
+def test_one_that_is_given_replaces_the_one_that_was_kept(tmp_path: Path) -> None:
+    ensure_sign_in(tmp_path)
+    assert ensure_sign_in(tmp_path, "admin:given-by-the-site") == kept_sign_in(tmp_path) == "admin:given-by-the-site"
+    assert ensure_sign_in(tmp_path) == "admin:given-by-the-site"
+
+
 def test_it_is_one_that_the_settings_take_and_differs_everywhere(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
