@@ -42,6 +42,21 @@ def ping_kafka(settings: Settings, timeout_s: float = 5.0) -> None:
             consumer.close(autocommit=False)
 
 
+def partition_counts(settings: Settings, timeout_s: float = 5.0) -> dict[str, int]:
+    """Return how many partitions each topic has.
+
+    Raises:
+        UnavailableError: Kafka does not answer within `timeout_s`.
+    """
+    with _kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
+        config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
+        admin = connect(KafkaAdminClient, config)
+        try:
+            return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        finally:
+            admin.close()
+
+
 def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
     """Make every topic that is missing, and wait until each has its leaders. Safe to call from many processes at once.
 

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 
 from contracts.errors import CrowdwatchError
-from ops.datadir import DataDir
+from ops.datadir import DataDir, with_running_servers
 from ops.ports import is_free
 from ops.servers.binaries import Program, find_java, find_mongod, find_redis_server
 from ops.servers.jars import jars_dir
@@ -23,6 +23,7 @@ from settings import Settings
 _GIB = 1024**3
 _DISK_PROBLEM_GIB, _DISK_WARNING_GIB = 1, 10
 _MEMORY_PROBLEM_GIB, _MEMORY_WARNING_GIB = 1.0, 2.5
+_GPU_PROVIDERS = ("CUDA", "Tensorrt", "ROCM", "MIGraphX")
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -44,8 +45,10 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     yield _disk(folder.path)
     yield _memory()
     yield from _models(settings)
+    yield _gpu()
     running = _running(folder)
     yield from running or [_web_port(settings), *_external(settings)]
+    yield from _servers_in_use(settings, folder, bool(running))
 
 
 def _python() -> Finding:
@@ -83,13 +86,20 @@ def _disk(folder: Path) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / _GIB
-    return Finding("disk", _level(free, _DISK_PROBLEM_GIB, _DISK_WARNING_GIB), f"{free:.1f} GiB free at {folder}")
+    level = _level(free, _DISK_PROBLEM_GIB, _DISK_WARNING_GIB)
+    advice = (
+        ""
+        if level == "ok"
+        else ": make room, choose another --data-dir, or keep less (CROWDWATCH_FRAMES_RETENTION_MIB)"
+    )
+    return Finding("disk", level, f"{free:.1f} GiB free at {folder}{advice}")
 
 
 def _memory() -> Finding:
     available = psutil.virtual_memory().available / _GIB
     level = _level(available, _MEMORY_PROBLEM_GIB, _MEMORY_WARNING_GIB)
-    return Finding("memory", level, f"{available:.1f} GiB available")
+    advice = "" if level == "ok" else ": end what is not needed, or set CROWDWATCH_WORKER_PROCESSES lower"
+    return Finding("memory", level, f"{available:.1f} GiB available{advice}")
 
 
 def _level(amount: float, problem_below: float, warning_below: float) -> Level:
@@ -107,7 +117,40 @@ def _models(settings: Settings) -> Iterator[Finding]:
         return
     for file in files:
         problem = file.problem()
-        yield Finding("model", "problem" if problem else "ok", f"{file.path.name}: {problem or 'as it should be'}")
+        advice = (
+            f": {problem}; `crowdwatch models fetch {settings.model}` brings it" if problem else ": as it should be"
+        )
+        yield Finding("model", "problem" if problem else "ok", f"{file.path.name}{advice}")
+
+
+def _gpu() -> Finding:
+    """Look for a GPU that the detector would use. To have none is no fault."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return Finding("gpu", "ok", "none is used: ONNX Runtime is not installed, detection runs on the processor")
+    providers = [name for name in onnxruntime.get_available_providers() if name.startswith(_GPU_PROVIDERS)]
+    present = Path("/dev/nvidiactl").exists()
+    if providers:
+        return Finding("gpu", "ok" if present else "warning", f"ONNX Runtime offers {', '.join(providers)}")
+    if present:
+        return Finding(
+            "gpu", "warning", "there is one, and nothing that uses it: install crowdwatch[gpu] in place of onnxruntime"
+        )
+    return Finding("gpu", "ok", "none; detection runs on the processor")
+
+
+def _servers_in_use(settings: Settings, folder: DataDir, running: bool) -> Iterator[Finding]:
+    """Look at the topics, and at the clocks, of the servers that run in the folder or are given."""
+    from ops.server_checks import clock_finding, topics_finding
+
+    if running:
+        settings = with_running_servers(settings, folder)
+    external = external_servers(settings)
+    if running or "kafka" in external:
+        yield Finding("topics", *topics_finding(settings))
+    if running or "mongo" in external:
+        yield Finding("clock", *clock_finding(settings))
 
 
 def _running(folder: DataDir) -> list[Finding]:
@@ -121,9 +164,17 @@ def _running(folder: DataDir) -> list[Finding]:
     levels: dict[str, Level] = {State.READY: "ok", State.STARTING: "warning"}
     state = live_state(noted)
     return [
-        Finding(process.name, levels.get(process.state, "problem"), process.state)
+        Finding(
+            process.name,
+            level := levels.get(process.state, "problem"),
+            _told(process.name, process.state, level, folder),
+        )
         for process in (*state.servers, *state.roles)
     ]
+
+
+def _told(name: str, state: str, level: Level, folder: DataDir) -> str:
+    return f"{state}: see {folder.logs / name}.log" if level == "problem" else state
 
 
 def _web_port(settings: Settings) -> Finding:
@@ -131,7 +182,9 @@ def _web_port(settings: Settings) -> Finding:
     if not port or is_free(port, settings.web_host):
         return Finding("port", "ok", f"{port or 'any'}, for the web, is free")
     asked = "web_port" in settings.model_fields_set
-    return Finding("port", "problem" if asked else "warning", f"{port}, for the web, is in use")
+    return Finding(
+        "port", "problem" if asked else "warning", f"{port}, for the web, is in use: choose another with --port"
+    )
 
 
 def _external(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import Any
 
 from pymongo import MongoClient, WriteConcern
@@ -46,6 +47,21 @@ def ping_mongodb(settings: Settings, timeout_s: float = 5.0) -> None:
             client.admin.command("ping")
     finally:
         client.close()
+
+
+def server_time(settings: Settings, timeout_s: float = 5.0) -> datetime:
+    """Return the time by MongoDB's clock.
+
+    Raises:
+        UnavailableError: it does not answer in time.
+    """
+    client = connect(settings, timeout_s)
+    try:
+        with mongo_errors("MongoDB does not answer"):
+            told: datetime = client.admin.command("hello")["localTime"]
+    finally:
+        client.close()
+    return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
 
 
 @contextmanager
