@@ -97,7 +97,7 @@ class Settings(BaseModel):
     )
     worker_pool: Literal["cpu", "gpu"] = Field(
         "cpu",
-        description="Which pool a worker belongs to: the GPU's is given work first, and helps with the CPU's when idle.",
+        description="The worker's pool: the GPU's is given work first, and helps the CPU's when idle.",
     )
     worker_processes: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1)), ge=1, le=512, description="Processes of a worker's pool."
