@@ -9,7 +9,7 @@ STAMP := $(VENV)/.crowdwatch-setup
 TRAINING := .cache/training
 ARGS ?=
 
-.PHONY: help setup browser check format test training-setup training-tests unit integration cases run demo bench lock clean
+.PHONY: help setup browser check format test training-setup training-tests unit integration cases run demo docs bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ demo: setup  ## as run, but ends by itself: process the sample, print a table of
 
 bench: setup  ## the benchmarks, as ratios against peers in one run
 	$(BIN)/python -m bench $(ARGS)
+
+docs: setup  ## the documentation site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lock: setup  ## pin the dependencies anew, with hashes, from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes pyproject.toml --output-file requirements.txt

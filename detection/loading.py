@@ -22,9 +22,8 @@ def load_detector(model: str, *, runtime: str = "auto", threads: int = 1, cache_
 
     Args:
         model: a name in a manifest, or a path FILE.cfg with FILE.weights beside it.
-        runtime: `auto`, a runtime's name, or either with a precision, as in `openvino:bfloat16` or `auto:float32`.
-        `auto`
-            measures once on this machine, which takes a few seconds, and remembers.
+        runtime: `auto`, a runtime's name, or either with a precision, as in `openvino:bfloat16` or `auto:float32`;
+            `auto` measures once on this machine, which takes a few seconds, and remembers.
         threads: how many the runtime may use in this process; picture operations of OpenCV are held to it too.
         cache_dir: where converted models and measurements are kept, and imported models are found.
 

@@ -5,28 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from docs.settings_table import settings_table
 from ops.cli import COMMANDS
-from settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 _TABLE = re.compile(r"(<!-- settings: begin [^\n]*-->\n).*?(<!-- settings: end -->)", re.DOTALL)
-
-
-def settings_table() -> str:
-    """Return the settings as a table in Markdown."""
-    fields, variables = Settings.model_fields, Settings.variables()
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for variable, name in variables.items():
-        field = fields[name]
-        default = "the number of cores" if name == "worker_processes" else _show(field.default)
-        lines.append(f"| `{variable}` | {default} | {field.description} |")
-    return "\n".join(lines) + "\n"
-
-
-def _show(default: object) -> str:
-    text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-    return f"`{text}`"
 
 
 def test_the_readme_tells_every_setting():

@@ -1,0 +1,1 @@
+"""The documentation: its pages, and what fills in the parts that are made from the code."""
