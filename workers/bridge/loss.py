@@ -3,6 +3,7 @@
 Pure: no I/O, and the clock is passed in (seconds that only rise).
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from contracts.tasks import DetectRange
@@ -35,7 +36,8 @@ class LossDetector:
     """
 
     def __init__(self) -> None:
-        self._flights: dict[DetectRange, Flight] = {}
+        self._flights: dict[DetectRange, Flight] = {}  # in the order of their enqueueing
+        self._of_place: defaultdict[tuple[str, int], dict[DetectRange, None]] = defaultdict(dict)
         self._last_progress = float("-inf")
         self._empty_since: float | None = None
         self._mean_s: float | None = None
@@ -58,6 +60,7 @@ class LossDetector:
     def enqueued(self, task: DetectRange, now: float) -> None:
         """Learn that a task was put at the end of the queue."""
         self._flights[task] = Flight(task, now)
+        self._of_place[task.topic, task.partition][task] = None
         self._empty_since = None
 
     def measured(self, service_s: float) -> None:
@@ -70,7 +73,7 @@ class LossDetector:
 
     def flights_of(self, topic: str, partition: int) -> list[DetectRange]:
         """Return the tasks of one partition that are in flight."""
-        return [task for task in self._flights if (task.topic, task.partition) == (topic, partition)]
+        return list(self._of_place[topic, partition])
 
     def progressed(self, now: float) -> None:
         """Learn that some result of this queue came."""
@@ -89,14 +92,14 @@ class LossDetector:
             return
         self._last_progress = now
         if not by_itself:
-            del self._flights[task]
+            self._land(task)
             return
         for earlier, flight in self._flights.items():
             if earlier == task:
                 break
             if flight.overtaken_at is None:
                 flight.overtaken_at = now
-        del self._flights[task]
+        self._land(task)
 
     def alive(self, task: DetectRange, now: float) -> None:
         """Learn that a worker has taken the task and is still at it."""
@@ -106,12 +109,13 @@ class LossDetector:
     def forget(self, topic: str, partition: int) -> None:
         """Drop the flights of a partition that belongs to another bridge now."""
         for task in self.flights_of(topic, partition):
-            del self._flights[task]
+            self._land(task)
 
     def give_up(self) -> list[DetectRange]:
         """Return every task in flight as lost: the workers are gone, and nobody else takes from their queue."""
         gone = list(self._flights)
-        self._flights.clear()
+        for task in gone:
+            self._land(task)
         return gone
 
     def forgive(self, now: float) -> None:
@@ -136,8 +140,12 @@ class LossDetector:
             self._empty_since = now
         gone = [flight.task for flight in self._flights.values() if self._is_lost(flight, now)]
         for task in gone:
-            del self._flights[task]
+            self._land(task)
         return gone
+
+    def _land(self, task: DetectRange) -> None:
+        del self._flights[task]
+        del self._of_place[task.topic, task.partition][task]
 
     def _is_lost(self, flight: Flight, now: float) -> bool:
         if flight.alive_at is not None:
