@@ -6,25 +6,25 @@ one tells whether the velocity that a pair implies leads to a face there.
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 import msgspec
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from analytics.tracking.motion import Find, Motion, Track, Way
+from analytics.tracking.motion import Expected, Find, Motion, Track
 from analytics.tracking.parameters import TrackerParameters
 
 _ROOT_HALF = math.sqrt(0.5)
 _SURELY_WITHIN = 2.5
 """Who is expected further from every edge than so many standard deviations is surely in the picture."""
 
-_HOPE = 4.0
+_HOPE = 3.0
 """How much, in nats, a look at the next frame can make good: pairs that cost more are left out."""
 
-_CLEAR = 4.0
+_CLEAR = 3.0
 """By how much, in nats, a pair has to be better than all others to need no look at the next frame."""
 
 
@@ -36,18 +36,21 @@ class Frame:
         self.at_s = at_s
         self.interval_s = interval_s
         self.xs = [find.x for find in self.finds]
+        self.entries = [motion.entries(find, interval_s) for find in self.finds]
         self.rows = [
-            (find.x, find.y, find.log_width, find.confidence, motion.birth(find, interval_s)) for find in self.finds
+            (find.x, find.y, find.log_width, find.confidence, motion.birth(entries))
+            for find, entries in zip(self.finds, self.entries, strict=True)
         ]
+        self.least_birth = min([row[4] for row in self.rows], default=0.0)
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
-    """A find as the next position of a track, by one of the ways that it was expected."""
+    """A find as the next position of a track, by one of the ways that it was expected (by their order)."""
 
     cost: float
     track: int
     find: int
-    way: Way
+    way: int
 
 
 class Associator:
@@ -57,10 +60,8 @@ class Associator:
         self._width, self._height = image_size
         self._motion = motion
         self._parameters = parameters
-        self._measured = parameters.measurement**2
         found = parameters.detection_probability
         self._missed = math.log((1 - found) * (2 * math.pi / found))
-        self._least_birth = math.log(parameters.inner_birth_density)
         self._size_weight = 0.5 / parameters.size**2
         self._score_weight = 0.5 / parameters.score**2
 
@@ -88,62 +89,67 @@ class Associator:
         """Return the finds of a frame that continue a track at a cost below `most`, each by its best way."""
         best: dict[int, Pair] = {}
         for cost, column, way in self._continuations(track, frame, most):
-            if column not in best or cost < best[column].cost:
+            before = best.get(column)
+            if before is None or cost < before.cost:
                 best[column] = Pair(cost, row, column, way)
         return list(best.values())
 
-    def _continuations(self, track: Track, frame: Frame, most: float) -> list[tuple[float, int, Way]]:
-        """Return the finds of a frame that continue a track at a cost below `most`, with the costs and the ways."""
-        found: list[tuple[float, int, Way]] = []
-        if not frame.rows:
-            return found
+    def _continuations(
+        self, track: Track, frame: Frame, most: float, best_only: bool = False
+    ) -> list[tuple[float, int, int]]:
+        """Return the finds of a frame that continue a track at a cost below `most`: cost, find, and number of the way.
+
+        With `best_only` each one costs less than those before it, and the last one is the best of all.
+        """
+        rows = frame.rows
+        if not rows:
+            return []
+        found: list[tuple[float, int, int]] = []  # costs without the track's own, which is the same for all
         expected = self._motion.expect(track, frame.at_s)
         width, size, score = math.exp(track.log_width), track.log_width, track.confidence
-        own = self._unseen(expected, width, track.hits > 1) + self._parameters.miss_cost * track.misses
-        for way in expected:
-            x, y = way.x, way.y
-            x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
-            base = way.cost + own + 0.5 * math.log(x_total * y_total)
-            room = 2 * (most - base - self._least_birth)
+        missed = self._parameters.miss_cost * track.misses
+        least, square = most - self._missed - missed, width * width
+        for number, (unlikely, x, y, x_total, y_total) in enumerate(expected):
+            base = unlikely + 0.5 * math.log(x_total * y_total)
+            room = 2 * (least - base - frame.least_birth)
             if room <= 0:
                 continue
-            x_weight, y_weight = 1 / (x_total * width * width), 1 / (y_total * width * width)
+            x_weight, y_weight = 1 / (x_total * square), 1 / (y_total * square)
             reach = math.sqrt(room / x_weight)
-            first = bisect_left(frame.xs, x - reach)
-            for column, (find_x, find_y, find_size, find_score, birth) in enumerate(frame.rows[first:], first):
+            for column in range(bisect_left(frame.xs, x - reach), bisect_right(frame.xs, x + reach)):
+                find_x, find_y, find_size, find_score, birth = rows[column]
                 x_off, y_off = find_x - x, find_y - y
-                if x_off > reach:
-                    break
                 distance = x_weight * x_off * x_off + y_weight * y_off * y_off
                 if distance < room:
                     cost = base + birth + 0.5 * distance + self._size_weight * (find_size - size) ** 2
                     cost += self._score_weight * (find_score - score) ** 2
-                    if cost < most:
-                        found.append((cost, column, way))
-        return found
+                    if cost < least:
+                        found.append((cost, column, number))
+                        if best_only:
+                            least, room = cost, room - 2 * (least - cost)
+        if not found:
+            return found
+        own = self._unseen(expected, width, track.hits > 1) + missed
+        return [(cost + own, column, number) for cost, column, number in found if cost + own < most]
 
-    def _unseen(self, expected: Sequence[Way], width: float, one_place: bool) -> float:
+    def _unseen(self, expected: Sequence[Expected], width: float, one_place: bool) -> float:
         """Return the logarithm of 2 pi times the odds that a face is not found.
 
         Who is expected outside the picture is hardly missed there. With `one_place` all ways lead to the same place,
         the last one with the greatest variance; mostly that is far from any edge.
         """
         if one_place:
-            way = expected[-1]
+            _, x, y, x_total, y_total = expected[-1]
             sure = _SURELY_WITHIN * width
-            x_sure, y_sure = (
-                sure * math.sqrt(way.x_place + self._measured),
-                sure * math.sqrt(way.y_place + self._measured),
-            )
-            if x_sure < way.x < self._width - x_sure and y_sure < way.y < self._height - y_sure:
+            x_sure, y_sure = sure * math.sqrt(x_total), sure * math.sqrt(y_total)
+            if x_sure < x < self._width - x_sure and y_sure < y < self._height - y_sure:
                 return self._missed
         chances = within = 0.0
-        for way in expected:
-            chance = math.exp(-way.cost)
+        for cost, x, y, x_total, y_total in expected:
+            chance = math.exp(-cost)
             chances += chance
-            x_spread = math.sqrt(way.x_place + self._measured) * width
-            y_spread = math.sqrt(way.y_place + self._measured) * width
-            within += chance * _within(way.x, self._width, x_spread) * _within(way.y, self._height, y_spread)
+            x_part = _within(x, self._width, math.sqrt(x_total) * width)
+            within += chance * x_part * _within(y, self._height, math.sqrt(y_total) * width)
         found = self._parameters.detection_probability
         return math.log((1 - found * within / chances) * (2 * math.pi / found))
 
@@ -153,26 +159,28 @@ class Associator:
         Either the pair holds and the track goes on from the find; or it does not, and the track and a new face go on,
         each to another find of the frame after. Every way takes the best find there, as if nobody else wanted it.
         """
+        motion = self._motion
         alone = {row: self._best(tracks[row].missed(), after) for row in {pair.track for pair in pairs}}
         fresh = {
-            column: self._best(self._motion.begin(frame.finds[column], frame.at_s, frame.interval_s), after)
+            column: self._best(motion.begin(frame.finds[column], frame.entries[column], frame.at_s), after)
             for column in {pair.find for pair in pairs}
         }
         looked = []
         for pair in pairs:
             (alone_cost, alone_find), (fresh_cost, fresh_find) = alone[pair.track], fresh[pair.find]
             apart = min(alone_cost, fresh_cost) if alone_find == fresh_find else alone_cost + fresh_cost
-            going_on = self._motion.correct(tracks[pair.track], pair.way, frame.finds[pair.find], frame.at_s)
-            cost = pair.cost + self._best(going_on, after)[0] - apart
-            looked.append(Pair(cost, pair.track, pair.find, pair.way))
+            going_on = motion.correct(tracks[pair.track], pair.way, frame.finds[pair.find], frame.at_s)
+            cost = pair.cost + self._best(going_on, after, apart - pair.cost)[0] - apart
+            if cost < 0:
+                looked.append(Pair(cost, pair.track, pair.find, pair.way))
         return looked
 
-    def _best(self, track: Track, frame: Frame) -> tuple[float, int]:
-        """Return the cost of a track's best find in a frame and which it is; 0 and -1 where it has none."""
-        found = self._continuations(track, frame, 0.0)
+    def _best(self, track: Track, frame: Frame, most: float = 0.0) -> tuple[float, int]:
+        """Return the cost of a track's best find in a frame and which it is; 0 and -1 where none costs below `most`."""
+        found = self._continuations(track, frame, min(most, 0.0), best_only=True)
         if not found:
             return 0.0, -1
-        cost, find, _ = min(found, key=itemgetter(0))
+        cost, find, _ = found[-1]
         return cost, find
 
 

@@ -8,6 +8,7 @@ have come in.
 """
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import msgspec.structs
@@ -31,6 +32,15 @@ class Find(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ratio: float
     confidence: float
     detection: int
+
+
+Expected = tuple[float, float, float, float, float]
+"""Where a track's find is expected: the cost of that way of moving, x and y in pixels, the variances along x and y of
+the find, its measurement included, in face widths."""
+
+
+Entry = tuple[float, float, float, float, float]
+"""An edge by which a face can have come in: density, speeds along x and y in pixels, their variances in widths."""
 
 
 class Way(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -91,63 +101,56 @@ class Motion:
             (parameters.steady_acceleration, -math.log(1 - chance)),
             (parameters.sudden_acceleration, -math.log(chance)),
         )
-        self._measured = parameters.measurement**2
+        self.measured = parameters.measurement**2
         self._inner_birth = math.log(parameters.inner_birth_density)
 
-    def expect(self, track: Track, at_s: float) -> list[Way]:
-        """Return the ways in which a track may have moved up to a time."""
+    def expect(self, track: Track, at_s: float) -> list[Expected]:
+        """Return where the find of a track is expected at a time, one place for each way it may have moved."""
         elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
-        settled = elapsed / (1 + elapsed / self._parameters.settling_s)
+        settled = self._settled(elapsed)
         noises = self._noises if track.hits > 1 else self._noises[:1]
-        square = elapsed * elapsed / 6
+        square, measured = elapsed * elapsed / 6, self.measured
         expected = []
         for way in track.ways:
-            x_both, y_both = way.x_both + elapsed * way.x_velocity, way.y_both + elapsed * way.y_velocity
-            x_place = way.x_place + elapsed * (way.x_both + x_both)
-            y_place = way.y_place + elapsed * (way.y_both + y_both)
-            x, y = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed
+            x, y, x_both, y_both = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed, way.x_both, way.y_both
+            x_place = way.x_place + elapsed * (x_both + (x_both + elapsed * way.x_velocity))
+            y_place = way.y_place + elapsed * (y_both + (y_both + elapsed * way.y_velocity))
             for acceleration, unlikely in noises:
-                noise = acceleration * settled
-                half, third = elapsed * noise / 2, 2 * square * noise
-                expected.append(
-                    Way(
-                        way.cost + unlikely,
-                        x,
-                        y,
-                        way.x_speed,
-                        way.y_speed,
-                        x_place + third,
-                        x_both + half,
-                        way.x_velocity + noise,
-                        y_place + third,
-                        y_both + half,
-                        way.y_velocity + noise,
-                    )
-                )
+                third = 2 * square * (acceleration * settled)
+                expected.append((way.cost + unlikely, x, y, x_place + third + measured, y_place + third + measured))
         return expected
 
-    def correct(self, track: Track, way: Way, find: Find, at_s: float) -> Track:
-        """Return a track that went on by one of the ways it was expected, to its find."""
-        x_total, y_total = way.x_place + self._measured, way.y_place + self._measured
-        x_gain, x_turn, y_gain, y_turn = (
-            way.x_place / x_total,
-            way.x_both / x_total,
-            way.y_place / y_total,
-            way.y_both / y_total,
-        )
-        x_off, y_off = find.x - way.x, find.y - way.y
+    def _settled(self, elapsed_s: float) -> float:
+        """Return the time for which random acceleration adds up."""
+        return elapsed_s / (1 + elapsed_s / self._parameters.settling_s)
+
+    def correct(self, track: Track, number: int, find: Find, at_s: float) -> Track:
+        """Return a track that went on to its find, by one of the ways that it was expected (by their order)."""
+        elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
+        noises = self._noises if track.hits > 1 else self._noises[:1]
+        way, (acceleration, _) = track.ways[number // len(noises)], noises[number % len(noises)]
+        noise = acceleration * self._settled(elapsed)
+        half, third = elapsed * noise / 2, 2 * (elapsed * elapsed / 6) * noise
+        x_both, y_both = way.x_both + elapsed * way.x_velocity, way.y_both + elapsed * way.y_velocity
+        x_place = way.x_place + elapsed * (way.x_both + x_both) + third
+        y_place = way.y_place + elapsed * (way.y_both + y_both) + third
+        x_both, y_both = x_both + half, y_both + half
+        x, y = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed
+        x_total, y_total = x_place + self.measured, y_place + self.measured
+        x_gain, x_turn, y_gain, y_turn = x_place / x_total, x_both / x_total, y_place / y_total, y_both / y_total
+        x_off, y_off = find.x - x, find.y - y
         moved = Way(
             0.0,
-            way.x + x_gain * x_off,
-            way.y + y_gain * y_off,
+            x + x_gain * x_off,
+            y + y_gain * y_off,
             way.x_speed + x_turn * x_off,
             way.y_speed + y_turn * y_off,
-            (1 - x_gain) * way.x_place,
-            (1 - x_gain) * way.x_both,
-            way.x_velocity - x_turn * way.x_both,
-            (1 - y_gain) * way.y_place,
-            (1 - y_gain) * way.y_both,
-            way.y_velocity - y_turn * way.y_both,
+            (1 - x_gain) * x_place,
+            (1 - x_gain) * x_both,
+            way.x_velocity + noise - x_turn * x_both,
+            (1 - y_gain) * y_place,
+            (1 - y_gain) * y_both,
+            way.y_velocity + noise - y_turn * y_both,
         )
         return Track(
             (moved,),
@@ -160,20 +163,21 @@ class Motion:
             track.track_id,
         )
 
-    def birth(self, find: Find, interval_s: float) -> float:
-        """Return the logarithm of the density of new faces at a find's place, a frame and square width."""
-        within = max(self._parameters.entry_fast * interval_s, _AT_EDGE) * find.width
-        x, y = find.x, find.y
-        if within < x < self._width - within and within < y < self._height - within:
+    def birth(self, entries: Sequence[Entry]) -> float:
+        """Return the logarithm of the density of new faces at a place, a frame and square width, by its entries."""
+        if not entries:
             return self._inner_birth
-        entries = self._entries(find, max(interval_s, 1e-3))
         return math.log(self._parameters.inner_birth_density + sum([density for density, *_ in entries]))
 
-    def _entries(self, find: Find, interval_s: float) -> list[tuple[float, float, float, float, float]]:
-        """Return the edges by which somebody can have come in since the frame before: density, speeds, their spread.
+    def entries(self, find: Find, interval_s: float) -> list[Entry]:
+        """Return the edges by which somebody can have come in since the frame before.
 
         Who came in since then is no further from the edge than people walk in that time.
         """
+        within = max(self._parameters.entry_fast * interval_s, _AT_EDGE) * find.width
+        if within < find.x < self._width - within and within < find.y < self._height - within:
+            return []
+        interval_s = max(interval_s, 1e-3)
         parameters, width = self._parameters, find.width
         slow, fast = parameters.entry_slow * interval_s, parameters.entry_fast * interval_s
         inwards, along = parameters.entry_spread**2, parameters.along_spread**2
@@ -192,13 +196,13 @@ class Motion:
                 entries.append((parameters.birth_density * part, 0.0, speed, along, inwards))
         return entries
 
-    def begin(self, find: Find, at_s: float, interval_s: float) -> Track:
+    def begin(self, find: Find, entries: Sequence[Entry], at_s: float) -> Track:
         """Return a new track: it came in over one of the edges near it, or appeared where it is."""
-        inner, square, place = self._parameters.inner_birth_density, self._parameters.speed**2, self._measured
-        origins = [(inner, 0.0, 0.0, square, square), *self._entries(find, max(interval_s, 1e-3))]
+        inner, square, place = self._parameters.inner_birth_density, self._parameters.speed**2, self.measured
+        origins = [(inner, 0.0, 0.0, square, square), *entries]
         total = sum([density for density, *_ in origins])
-        ways = tuple(
+        ways = [
             Way(math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, x_square, place, 0.0, y_square)
             for density, x_speed, y_speed, x_square, y_square in origins
-        )
-        return Track(ways, find.log_width, find.ratio, find.confidence, at_s, 1, 0, 0)
+        ]
+        return Track(tuple(ways), find.log_width, find.ratio, find.confidence, at_s, 1, 0, 0)

@@ -177,7 +177,7 @@ class Tracker:
         """Begin a tentative track with each sure find that continues none."""
         for column, find in enumerate(frame.finds):
             if column not in matched and find.confidence >= self.parameters.second_pass_confidence:
-                self._tracks.append(self._motion.begin(find, frame.at_s, frame.interval_s))
+                self._tracks.append(self._motion.begin(find, frame.entries[column], frame.at_s))
                 self._pending.append([_point(0, find, frame.at_s)])
 
     def _is_over(self, track: Track, at_s: float) -> bool:
