@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from analytics.geometry import Anchor, Line, Point, Polygon
 from analytics.ground import GroundMap
 from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
-from analytics.tracking import Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate, to_finds
+from analytics.tracking import Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate, to_find
 from analytics.uses.anomalies import Gatherings, Usual
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
@@ -39,8 +41,7 @@ _LASTING = ("usual", "attendance", "heatmap")
 """Parts whose state does not end with the tracks."""
 
 
-@dataclass(frozen=True)
-class FrameFacts:
+class FrameFacts(msgspec.Struct, frozen=True):
     """What one frame added: places (0..1) held for some seconds each, pairs of people, and the change of attendance."""
 
     at_s: float
@@ -134,11 +135,10 @@ class CameraAnalytics:
                 self._build(size)
             self._tracker = Tracker(size, self._parameters, self._next_id)
         self._at_s = at_s
-        boxes = [
-            (box.x, box.y, box.x + box.width, box.y + box.height)
-            for box in (face.bounding_box for face in record.faces)
-        ]
-        finds = to_finds(boxes, [face.confidence for face in record.faces])
+        finds = []
+        for number, face in enumerate(record.faces):
+            box = face.bounding_box
+            finds.append(to_find(box.x, box.y, box.width, box.height, face.confidence, number))
         self._follow(self._tracker.follow(finds, at_s), at_s, record, changed)
 
     def _start_over(self, size: tuple[int, int], record: FacesRecord, changed: CameraUpdate) -> None:
@@ -176,10 +176,8 @@ class CameraAnalytics:
         places = [(point.x / width, point.y / height) for point in found.points]
         shown_s = min(found.interval_s, 1.0)
         self._heatmap.add(places, at_s, shown_s)
-        before = self._attendance.counted
-        self._attendance.update(found.points, found.ended, found.interval_s)
+        came = self._attendance.update(found.points, found.ended, found.interval_s)
         distances = self._distancing.update(found.points, at_s)
-        came = self._attendance.counted - before
         changed.frames.append(FrameFacts(at_s, shown_s, places, distances.pairs, came))
         for pair in distances.violations:
             value = {"metres": round(pair.metres, 2), "track_ids": list(pair.track_ids)}
@@ -207,19 +205,20 @@ class CameraAnalytics:
 
     def _judge_zones(self, at_s: float, within_s: float, happened: Callable[..., None]) -> None:
         for zone in self.camera.zones:
-            count = self._presence.present(zone.name, at_s, within_s)
-            if zone.name in self._density and (level := self._density[zone.name].update(at_s, count)) is not None:
+            name = zone.name
+            count = self._presence.present(name, at_s, within_s)
+            if name in self._density and (level := self._density[name].update(at_s, count)) is not None:
                 value = {"count": level.count, "per_m2": level.per_m2, "level": level.level, "before": level.before}
-                happened(EventKind.DENSITY_LEVEL, at_s, zone=zone.name, value=value)
-            if zone.name in self._queues:
-                self._queues[zone.name].update(at_s, count)
-            if zone.name in self._restricted:
-                for intrusion in self._restricted[zone.name].update(self._presence.visits(zone.name), at_s):
+                happened(EventKind.DENSITY_LEVEL, at_s, zone=name, value=value)
+            if name in self._queues:
+                self._queues[name].update(at_s, count)
+            if name in self._restricted:
+                for intrusion in self._restricted[name].update(self._presence.visits(name), at_s):
                     value = {"stayed_s": round(at_s - intrusion.entered_s, 3)}
-                    happened(EventKind.INTRUSION, at_s, zone=zone.name, track_id=intrusion.track_id, value=value)
-            if zone.name in self._exits and (jam := self._exits[zone.name].update(at_s, count)) is not None:
+                    happened(EventKind.INTRUSION, at_s, zone=name, track_id=intrusion.track_id, value=value)
+            if name in self._exits and (jam := self._exits[name].update(at_s, count)) is not None:
                 value = {"per_minute": jam.per_minute, "waiting": jam.waiting}
-                happened(EventKind(jam.kind), at_s, zone=zone.name, value=value)
+                happened(EventKind(jam.kind), at_s, zone=name, value=value)
 
     def _learn(self, zone: str, minute_s: int, mean: float) -> tuple[float | None, float | None]:
         """Judge a minute's mean occupancy by what is usual; returns what was expected and the score."""

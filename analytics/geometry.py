@@ -47,21 +47,22 @@ class Polygon:
         return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(self.corners, ends, strict=True))) / 2
 
     @cached_property
-    def _bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The least and greatest coordinates: left, top, right, bottom."""
         xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     @cached_property
     def _is_box(self) -> bool:
         """Whether the polygon is its own bounding box, corner by corner."""
-        left, top, right, bottom = self._bounds
+        left, top, right, bottom = self.bounds
         corners = {(left, top), (right, top), (right, bottom), (left, bottom)}
         return len(self.corners) == 4 and set(self.corners) == corners
 
     def contains(self, point: Point) -> bool:
         """Whether a point lies within, by the even-odd rule, or on the border."""
         x, y = point
-        left, top, right, bottom = self._bounds
+        left, top, right, bottom = self.bounds
         if not (left <= x <= right and top <= y <= bottom):
             return False
         if self._is_box:

@@ -64,6 +64,11 @@ class LineCounter:
 
     def __init__(self, lines: Sequence[NamedLine], image_size: tuple[int, int]) -> None:
         self._lines = tuple(lines)
+        self._anchors = [named.anchor for named in lines]
+        self._ends = [  # of each line its start and where it leads from there
+            (*named.line.start, named.line.end[0] - named.line.start[0], named.line.end[1] - named.line.start[1])
+            for named in lines
+        ]
         self._width, self._height = image_size
         self._aspect = self._height / self._width
         self._ways: dict[int, _Way] = {}
@@ -89,7 +94,7 @@ class LineCounter:
     def _places(self, point: TrackPoint) -> list[Point]:
         center = (point.x / self._width, point.y / self._height)
         bottom = (center[0], center[1] + point.height / self._height / 2)
-        return [center if named.anchor is Anchor.CENTER else bottom for named in self._lines]
+        return [center if anchor is Anchor.CENTER else bottom for anchor in self._anchors]
 
     def _begin(self, point: TrackPoint) -> _Way:
         places = self._places(point)
@@ -99,10 +104,14 @@ class LineCounter:
     def _go_on(self, way: _Way, point: TrackPoint, reach_s: float, crossings: list[LineCrossing]) -> None:
         places = self._places(point)
         elapsed_s = max(point.at_s - way.at_s, 1e-3)
-        for index, named in enumerate(self._lines):
-            line, before, after = named.line, way.places[index], places[index]
-            side_before, side = way.sides[index], line.side(after)
-            way.sides[index] = side
+        sides, passed = way.sides, way.passed_s
+        for index, (x0, y0, dx, dy) in enumerate(self._ends):
+            after, side_before = places[index], sides[index]
+            side = sides[index] = dx * (after[1] - y0) - dy * (after[0] - x0)
+            if way.points_seen > 1 and (side_before >= 0) == (side >= 0) and passed[index] is None:
+                continue
+            named, before = self._lines[index], way.places[index]
+            line = named.line
             if way.points_seen == 1:
                 velocity = ((before[0] - after[0]) / elapsed_s, (before[1] - after[1]) / elapsed_s)
                 part = _passed_outside(line, before, velocity, reach_s)

@@ -57,6 +57,8 @@ class OccupancySeries(Stateful):
             self._next_s = final_s
             self._minute = {zone: [] for zone in self._minute}
         seconds: list[OccupancySecond] = []
+        if self._next_s > final_s:
+            return seconds
         while self._next_s <= final_s:
             for zone in self._open:
                 seconds.append(self._second(zone, self._next_s, judge))

@@ -31,8 +31,7 @@ class ZoneVisit(msgspec.Struct, frozen=True, gc=False):
     left_s: float | None = None
 
 
-@dataclass(frozen=True)
-class PresenceUpdate:
+class PresenceUpdate(msgspec.Struct, frozen=True):
     """What a frame changed: visits that began, and visits that are over."""
 
     entered: Sequence[ZoneVisit]
@@ -50,6 +49,9 @@ class ZonePresence(Stateful):
 
     def __init__(self, zones: Sequence[NamedZone], image_size: tuple[int, int]) -> None:
         self._zones = tuple(zones)
+        self._shapes = [
+            (zone.name, zone.polygon, zone.polygon.bounds, zone.anchor is Anchor.BOTTOM_CENTER) for zone in zones
+        ]
         self._width, self._height = image_size
         self._last: dict[str, float] = {}  # of each track the time of its last point
         # of each zone and track: entered, last point within
@@ -79,12 +81,11 @@ class ZonePresence(Stateful):
         at_s = point.at_s
         center = (point.x / self._width, point.y / self._height)
         bottom = (center[0], center[1] + point.height / self._height / 2)
-        for zone in self._zones:
-            name, polygon = zone.name, zone.polygon
+        for name, polygon, (west, north, east, south), by_bottom in self._shapes:
             visits = self._since[name]
             visit = visits.get(key)
-            place = bottom if zone.anchor is Anchor.BOTTOM_CENTER else center
-            if polygon.contains(place):
+            place = bottom if by_bottom else center
+            if west <= place[0] <= east and north <= place[1] <= south and polygon.contains(place):
                 if visit is None:
                     visits[key] = [(before_s + at_s) / 2, at_s]
                     entered.append(ZoneVisit(name, point.track_id, visits[key][0]))

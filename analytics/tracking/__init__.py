@@ -2,7 +2,7 @@
 
 from analytics.tracking.parameters import TrackerParameters
 from analytics.tracking.reorder import Ordered, ReorderWindow
-from analytics.tracking.tracker import Detections, TrackEnd, Tracker, TrackPoint, TrackUpdate, to_finds
+from analytics.tracking.tracker import Detections, TrackEnd, Tracker, TrackPoint, TrackUpdate, to_find, to_finds
 
 __all__ = [
     "Detections",
@@ -13,5 +13,6 @@ __all__ = [
     "TrackUpdate",
     "Tracker",
     "TrackerParameters",
+    "to_find",
     "to_finds",
 ]

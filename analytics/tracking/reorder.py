@@ -1,14 +1,14 @@
 """Frames of one camera arrive out of order, late or twice; tracking wants them in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Ordered(Generic[T]):
+class Ordered(msgspec.Struct, Generic[T], frozen=True):
     """A frame with what orders it: its number, and its time in seconds since 1970."""
 
     frame_id: int
@@ -35,6 +35,9 @@ class ReorderWindow(Generic[T]):
     def push(self, frame_id: int, at_s: float, frame: T) -> list[Ordered[T]]:
         """Add a frame; return those whose turn has come, in order."""
         ready: list[Ordered[T]] = []
+        if not self._waiting and self._last_id is not None and frame_id == self._last_id + 1:
+            self._last_id, self._last_s = frame_id, at_s
+            return [Ordered(frame_id, at_s, frame)]
         if self._last_id is not None and frame_id <= self._last_id:
             if at_s <= self._last_s or self._last_id - frame_id <= self._most_frames:
                 self.late += 1

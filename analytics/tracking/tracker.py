@@ -65,8 +65,7 @@ class TrackEnd(msgspec.Struct, frozen=True, gc=False):
     height: float
 
 
-@dataclass(frozen=True)
-class TrackUpdate:
+class TrackUpdate(msgspec.Struct, frozen=True):
     """What a frame changed. A track's points are in the order of time; one just confirmed brings earlier ones."""
 
     points: Sequence[TrackPoint]
@@ -240,15 +239,17 @@ class _State(msgspec.Struct, frozen=True):
 
 def to_finds(boxes_xyxy: Sequence[Sequence[float]], confidence: Sequence[float]) -> list[Find]:
     """Return the finds of boxes (left, top, right, bottom in pixels); none is less than a pixel wide or high."""
-    finds = []
-    for number, ((left, top, right, bottom), score) in enumerate(zip(boxes_xyxy, confidence, strict=True)):
-        width, height = float(max(right - left, 1)), max(bottom - top, 1)
-        finds.append(
-            Find(
-                (left + right) * 0.5, (top + bottom) * 0.5, width, math.log(width), height / width, float(score), number
-            )
-        )
-    return finds
+    return [
+        to_find(left, top, right - left, bottom - top, score, number)
+        for number, ((left, top, right, bottom), score) in enumerate(zip(boxes_xyxy, confidence, strict=True))
+    ]
+
+
+def to_find(left: float, top: float, width: float, height: float, confidence: float, number: int) -> Find:
+    """Return the find of a box in pixels, at least one wide and high; `number` is its place in the frame."""
+    x, y = left + width * 0.5, top + height * 0.5
+    width = width if width > 1 else 1.0
+    return Find(x, y, width, math.log(width), (height if height > 1 else 1) / width, confidence, number)
 
 
 def _point(track_id: int, find: Find, at_s: float) -> TrackPoint:

@@ -80,14 +80,20 @@ class Gatherings(Stateful):
     def update(self, points: Sequence[TrackPoint], at_s: float) -> CrowdChange | None:
         """Take the faces of a frame."""
         for point in points:
-            way = self._places.setdefault(str(point.track_id), [])
-            way.append([point.at_s, point.x, point.y, point.width])
+            key, place = str(point.track_id), [point.at_s, point.x, point.y, point.width]
+            if key in self._places:
+                self._places[key].append(place)
+            else:
+                self._places[key] = [place]
         since_s = at_s - 2 * _SPEED_S
-        for key, way in list(self._places.items()):
+        gone = []
+        for key, way in self._places.items():
             while way and way[0][0] <= since_s:
                 way.pop(0)
             if not way:
-                del self._places[key]
+                gone.append(key)
+        for key in gone:
+            del self._places[key]
         people = self._largest()
         met = people <= self._least // 2 if self._gathered else people >= self._least
         if not met:
@@ -103,6 +109,8 @@ class Gatherings(Stateful):
     def _largest(self) -> int:
         """Return the size of the largest group, by single linkage."""
         standing = [way[-1] for way in self._places.values() if _speed(way) < _SLOW_WIDTHS]
+        if len(standing) < self._least and not self._gathered:  # no gathering, however they stand
+            return len(standing)
         largest = 0
         while len(standing) > largest:
             group = [standing.pop()]

@@ -47,6 +47,9 @@ class Counted:
         return max(int(low), 0), math.ceil(self.unique + spread / 2)
 
 
+_NOBODY = Counted()
+
+
 class Attendance(Stateful):
     """Unique tracks of one camera, de-duplicated across gaps.
 
@@ -64,8 +67,9 @@ class Attendance(Stateful):
         self._joined = 0
         self._unexplained = 0
 
-    def update(self, points: Iterable[TrackPoint], ended: Iterable[TrackEnd], interval_s: float) -> None:
-        """Take what a tracker reported of one frame."""
+    def update(self, points: Iterable[TrackPoint], ended: Iterable[TrackEnd], interval_s: float) -> Counted:
+        """Take what a tracker reported of one frame; return what it added."""
+        tracks, joined, unexplained = self._tracks, self._joined, self._unexplained
         for point in points:
             if point.track_id > self._newest:
                 self._newest = point.track_id
@@ -75,6 +79,9 @@ class Attendance(Stateful):
             if not self._near_edge(end.x, end.y, end.width, speed, interval_s):
                 self._lost.append([end.last_s, end.x, end.y, end.width, end.velocity_x, end.velocity_y])
                 self._unexplained += 1
+        if (tracks, joined, unexplained) == (self._tracks, self._joined, self._unexplained):
+            return _NOBODY
+        return Counted(self._tracks - tracks, self._joined - joined, self._unexplained - unexplained)
 
     def _begin(self, point: TrackPoint, interval_s: float) -> None:
         self._tracks += 1

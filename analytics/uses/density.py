@@ -33,9 +33,11 @@ class Density(Stateful):
 
     def update(self, at_s: float, count: int) -> DensityLevel | None:
         """Take the count of a frame; return the change of level that it made."""
-        self._counts = [[at_s, count], *(one for one in self._counts if one[0] > at_s - _WINDOW_S)]
         if self._limit is None:
             return None
+        while self._counts and self._counts[-1][0] <= at_s - _WINDOW_S:
+            self._counts.pop()
+        self._counts.insert(0, [at_s, count])
         steady = int(statistics.median_low([one[1] for one in self._counts]))
         level = level_of(steady, self._limit, self._level)
         if level == self._level:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from analytics.ground import GroundMap
 from analytics.state import Stateful
 from analytics.tracking import TrackPoint
@@ -24,8 +26,7 @@ class TooNear:
     metres: float
 
 
-@dataclass(frozen=True)
-class Distances:
+class Distances(msgspec.Struct, frozen=True):
     """What a frame showed: pairs in all, pairs nearer than the limit, and pairs that have now lasted too long."""
 
     pairs: int
@@ -65,6 +66,8 @@ class Distancing(Stateful):
                 other_x, other_y, other_width, other_index = places[other]
                 if other_x - x > widest:
                     break
+                if not -widest <= other_y - y <= widest:
+                    continue
                 metres = math.hypot(other_x - x, other_y - y) * 2 * FACE_M / (width + other_width)
                 if metres < self._limit_m:
                     near.append((index, other_index, metres))
@@ -75,8 +78,13 @@ class Distancing(Stateful):
         lasting: dict[int, dict[int, float]] = {}
         near = self.near_pairs(points)
         for a, b, metres in near:
-            first, second = sorted((points[a].track_id, points[b].track_id))
-            pair = self._near.setdefault(f"{first}-{second}", [at_s, at_s, 0])
+            first, second = points[a].track_id, points[b].track_id
+            if second < first:
+                first, second = second, first
+            key = f"{first}-{second}"
+            pair = self._near.get(key)
+            if pair is None:
+                pair = self._near[key] = [at_s, at_s, 0]
             pair[1] = at_s
             if not pair[2] and at_s - pair[0] >= _LASTING_S:
                 pair[2] = 1

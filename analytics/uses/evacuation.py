@@ -49,7 +49,8 @@ class Evacuation(Stateful):
 
     def update(self, at_s: float, waiting: int) -> ExitEvent | None:
         """Take the number of people before the exit at a frame."""
-        self._passed = [passed_s for passed_s in self._passed if passed_s > at_s - _FLOW_S]
+        if self._passed:
+            self._passed = [passed_s for passed_s in self._passed if passed_s > at_s - _FLOW_S]
         if not self._counts or at_s - self._counts[-1][0] >= 1.0:
             self._counts.append([at_s, waiting])
         while self._counts and self._counts[0][0] < at_s - _FLOW_S:
