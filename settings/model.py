@@ -136,6 +136,9 @@ class Settings(BaseModel):
         (), description="How many people a venue holds, name=number, separated by commas: Arena=500,Hall=80."
     )
     events_retention_days: float = Field(90, gt=0, le=10_000, description="How long MongoDB keeps events and alerts.")
+    snapshots_retention_days: float = Field(
+        14, gt=0, le=10_000, description="How long MongoDB keeps the pictures of alerts."
+    )
     occupancy_seconds_days: float = Field(
         3, gt=0, le=10_000, description="How long MongoDB keeps occupancy for each second."
     )

@@ -50,7 +50,7 @@ def blueprint(services: Services) -> Blueprint:
     @describes(
         {
             200: Answer("The picture, with blurred faces where that is asked for.", Content({"image/jpeg": BINARY})),
-            404: "There is no such alert, or the log does not hold its picture, or no more.",
+            404: "There is no such alert, or no picture of it was kept and the log does not hold it.",
             415: "What was sent is no picture.",
         }
     )
@@ -59,7 +59,7 @@ def blueprint(services: Services) -> Blueprint:
         source = services.alerts.source(alert_id)
         if source is None:
             raise RequestError(404, "there is no such alert")
-        preview = services.previews.of(source, principal().role)
+        preview = services.previews.of_alert(alert_id, source, principal().role)
         return Response(preview.data, content_type=preview.content_type, headers=_PICTURE_HEADERS)
 
     return routes

@@ -25,6 +25,7 @@ from storage.leases import CAPTURE, NOTIFY, Leases
 from storage.notifications import NotificationStore
 from storage.overview import Overview
 from storage.results import Results
+from storage.snapshots import Snapshots
 from web.access.service import Access
 from web.metrics import WebMetrics
 from web.services.analytics import Analytics, Stored
@@ -131,7 +132,7 @@ class Services:
         for part in (*servers, readiness, enqueuer, system, viewers, alert_feed, feed, preparation):
             closing.callback(part.close)
         frames = Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping)
-        previews = Previews(settings, frames, results, CamerasFollower(cameras))
+        previews = Previews(settings, frames, results, Snapshots(mongo, settings), CamerasFollower(cameras))
         return cls(
             frames=frames,
             cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, capturing, stopping),

@@ -12,11 +12,12 @@ from contracts.access import Role
 from contracts.errors import PictureError
 from contracts.faces import FacesRecord, Status
 from contracts.offsets import SourceOffset
+from detection.stills import blur_faces
 from settings import Settings
 from storage.cameras import CamerasFollower
 from storage.results import Results
+from storage.snapshots import Snapshots
 from web.errors import RequestError
-from web.services.blur import blur_faces
 from web.services.frames import Frames
 from web.services.pictures import sniff_content_type
 
@@ -38,11 +39,14 @@ class Preview:
 class Previews:
     """Finds and prepares pictures to be shown."""
 
-    def __init__(self, settings: Settings, frames: Frames, results: Results, cameras: CamerasFollower) -> None:
+    def __init__(
+        self, settings: Settings, frames: Frames, results: Results, snapshots: Snapshots, cameras: CamerasFollower
+    ) -> None:
         self._settings = settings
         self._topics = (settings.topic_frames, settings.topic_uploads)
         self._frames = frames
         self._results = results
+        self._snapshots = snapshots
         self._cameras = cameras
         self._lock = threading.Lock()
         self._newest: OrderedDict[str, FacesRecord] = OrderedDict()
@@ -118,6 +122,20 @@ class Previews:
         """As `of`, where the frame's result is known."""
         return self._prepared(record.source, record, role)
 
+    def of_alert(self, alert_id: str, source: SourceOffset, role: Role) -> Preview:
+        """Return the picture of an alert that the frame at `source` raised: what is kept of it, else the log's.
+
+        Raises:
+            RequestError: as `of`.
+            UnavailableError: Kafka or MongoDB does not answer.
+        """
+        kept = self._snapshots.get(alert_id)
+        if kept is None:
+            return self.of(source, role)
+        if kept.blurred or not self.must_blur(kept.camera_id, role):
+            return Preview(kept.jpeg, "image/jpeg")
+        return Preview(blur_faces(kept.jpeg, kept.boxes, self._settings.max_picture_pixels), "image/jpeg")
+
     def _may_need_blur(self, role: Role) -> bool:
         self.must_blur("", role)
         return (role is Role.VIEWER and self._settings.blur_for_viewers) or bool(self._blurred)
@@ -159,6 +177,7 @@ class Previews:
         if to_blur is None:
             return Preview(data, content_type)
         try:
-            return Preview(blur_faces(data, to_blur.faces, self._settings.max_picture_pixels), "image/jpeg")
+            boxes = [face.bounding_box for face in to_blur.faces]
+            return Preview(blur_faces(data, boxes, self._settings.max_picture_pixels), "image/jpeg")
         except PictureError as error:
             raise RequestError(415, f"{source}: {error}") from error

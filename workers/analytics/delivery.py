@@ -1,8 +1,10 @@
 """Outputs into MongoDB, then Kafka. All of it may be delivered again: MongoDB then holds it once, and what comes again
 in Kafka has the same id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 
+from contracts.events import Alert, Event
 from messaging.producer import Producer, wait_for_all
 from settings import Settings
 from storage.alerts import Alerts
@@ -10,8 +12,12 @@ from storage.client import Connection
 from storage.events import Events
 from storage.heatmaps import Heatmaps
 from storage.occupancy import OccupancyStore
+from storage.snapshots import Snapshots, Wanted
 from storage.venues import Venues
 from workers.analytics.outputs import Outputs
+
+_PICTURED = frozenset({"intrusion", "density", "capacity", "gathering", "bottleneck", "distance"})
+"""The rules whose alerts one wants to see."""
 
 
 class Delivery:
@@ -22,6 +28,7 @@ class Delivery:
         self._producer = producer
         self._events = Events(client, settings)
         self._alerts = Alerts(client, settings)
+        self._snapshots = Snapshots(client, settings)
         self._occupancy = OccupancyStore(client, settings)
         self._heatmaps = Heatmaps(client, settings)
         self._venues = Venues(client, settings)
@@ -32,7 +39,7 @@ class Delivery:
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        for repository in (self._events, self._alerts, self._occupancy, self._heatmaps):
+        for repository in (self._events, self._alerts, self._snapshots, self._occupancy, self._heatmaps):
             repository.ensure_indexes()
 
     def deliver(self, told: Sequence[tuple[int, Outputs]], *, again: bool) -> None:
@@ -50,6 +57,7 @@ class Delivery:
         self._occupancy.put_rollups([(*rollup, version) for version, outputs in told for rollup in outputs.rollups])
         self._heatmaps.put([(heat, version) for version, outputs in told for heat in outputs.heats])
         self._venues.put([(part, version) for version, outputs in told for part in outputs.venues])
+        self._snapshots.want(self._pictured(events, alerts), datetime.now(timezone.utc))
         self._alerts.put(alerts)
         sent = [
             self._producer.send(topic, one.encode(), key=one.camera_id.encode())
@@ -57,3 +65,12 @@ class Delivery:
             for one in records
         ]
         wait_for_all(sent)
+
+    def _pictured(self, events: Sequence[Event], alerts: Sequence[Alert]) -> Iterator[Wanted]:
+        """The pictures to be kept: those of alerts that one of these events raised, when the log has its frame."""
+        by_id = {event.event_id: event for event in events}
+        for alert in alerts:
+            event = by_id.get(alert.event_id)
+            has_frame = event and event.source.topic in (self._settings.topic_frames, self._settings.topic_uploads)
+            if event and has_frame and alert.rule in _PICTURED:
+                yield Wanted(alert.alert_id, alert.camera_id, alert.raised_at, event.source)

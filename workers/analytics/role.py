@@ -22,6 +22,7 @@ from storage.client import connect
 from storage.venues import Venues
 from workers.analytics.delivery import Delivery
 from workers.analytics.keeper import Keeper
+from workers.analytics.snapshots import SnapshotTaker
 from workers.analytics.venues import VenueJudge
 from workers.runner import Backoff
 
@@ -59,6 +60,7 @@ class Analytics:
         self._keeper = Keeper(self._checkpoints, self._delivery, settings)
         self._judge = VenueJudge(Venues(self._client, settings), self._checkpoints, self._delivery, settings)
         self._follower = CamerasFollower(Cameras(self._client, settings))
+        self._snapshots = SnapshotTaker(self._client, settings)
         self._cameras: dict[str, Camera] = {}
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
@@ -79,6 +81,7 @@ class Analytics:
         ensure_topics(self._settings)
         self._producer.start()
         self._consumer.start()
+        self._snapshots.start()
         self._healthy = {"kafka": True, "mongodb": True}
 
     def ready(self) -> dict[str, bool]:
@@ -92,6 +95,7 @@ class Analytics:
             self._commit()
         except UnavailableError as error:
             log.warning("the last results will be analysed again: %s", error)
+        self._snapshots.close()
         self._consumer.close()
         self._producer.close()
         self._client.close()

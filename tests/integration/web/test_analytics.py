@@ -20,6 +20,7 @@ from storage.client import connect
 from storage.events import Events
 from storage.heatmaps import Heatmaps
 from storage.occupancy import OccupancyStore
+from storage.snapshots import Snapshot, Snapshots, Wanted
 from storage.venues import Venues
 from tests.integration.web.conftest import Web
 from web.services.analytics import USES
@@ -210,3 +211,19 @@ def test_an_alert_shows_the_frame_that_raised_it(
     client.close()
     assert answer(f"/api/alerts/{alert.alert_id}/picture") == jpeg.tobytes()
     answer("/api/alerts/none/picture", 404)
+
+
+def test_the_picture_of_an_alert_outlives_the_log(answer: Callable[..., Any], settings: Settings) -> None:
+    _, jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 200, np.uint8))
+    event = Event(EventKind.INTRUSION, "gate-1", AT, SourceOffset(settings.topic_frames, 0, 10**9), zone="hall")
+    alert = Alert("intrusion", Severity.CRITICAL, "gate-1", "Somebody is in hall", event.event_id, AT, zone="hall")
+    client = connect(settings)
+    Events(client, settings).add([event])
+    Alerts(client, settings).put([alert])
+    answer(f"/api/alerts/{alert.alert_id}/picture", 404)
+    snapshots, wanted = Snapshots(client, settings), Wanted(alert.alert_id, "gate-1", AT, event.source)
+    snapshots.want([wanted], AT)
+    assert snapshots.claim(AT, 10, 60) == wanted
+    snapshots.keep(alert.alert_id, Snapshot("gate-1", jpeg.tobytes(), (), blurred=True))
+    client.close()
+    assert answer(f"/api/alerts/{alert.alert_id}/picture") == jpeg.tobytes()
