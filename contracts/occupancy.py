@@ -96,10 +96,22 @@ class Heat:
 
 @dataclass(frozen=True)
 class VenuePart:
-    """What one camera's lines have counted into a venue and out of it, since counting began."""
+    """What one camera's lines have counted into a venue and out of it, since counting began or began anew that day.
+
+    `at_s` is the time of the last crossing.
+    """
 
     venue: str
     camera_id: str
     entered: int
     left: int
     at_s: int
+
+
+@dataclass(frozen=True)
+class VenueTally:
+    """A camera's part, and what it had been when somebody said that nobody was inside, at `reset_at_s`."""
+
+    part: VenuePart
+    base: VenuePart | None = None
+    reset_at_s: int = 0

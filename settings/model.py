@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -135,6 +136,11 @@ class Settings(BaseModel):
     venue_limits: tuple[str, ...] = Field(
         (), description="How many people a venue holds, name=number, separated by commas: Arena=500,Hall=80."
     )
+    venue_resets: tuple[str, ...] = Field(
+        (),
+        description="When a venue's count begins anew each day, as missed crossings add up: name=hour:minute zone, "
+        "separated by commas: Arena=04:00 Europe/Berlin.",
+    )
     events_retention_days: float = Field(90, gt=0, le=10_000, description="How long MongoDB keeps events and alerts.")
     snapshots_retention_days: float = Field(
         14, gt=0, le=10_000, description="How long MongoDB keeps the pictures of alerts."
@@ -193,7 +199,7 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
 
-    @field_validator("send_topics", "venue_limits", "role_urls", "camera_networks", mode="before")
+    @field_validator("send_topics", "venue_limits", "venue_resets", "role_urls", "camera_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -225,6 +231,15 @@ class Settings(BaseModel):
         for pair in value:
             if not re.fullmatch(r"[^=]+=[0-9]{1,9}", pair):
                 raise ValueError(f"each venue should be name=number, got {pair!r}")
+        return value
+
+    @field_validator("venue_resets", mode="after")
+    @classmethod
+    def _check_venue_resets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            zone = one.rpartition(" ")[2]
+            if not re.fullmatch(r"[^=]+=([01][0-9]|2[0-3]):[0-5][0-9] \S+", one) or zone not in available_timezones():
+                raise ValueError(f"each venue should be name=hour:minute zone, as 04:00 Europe/Berlin, got {one!r}")
         return value
 
     @model_validator(mode="after")

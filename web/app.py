@@ -21,6 +21,7 @@ from web.api import (
     openapi_pages,
     uploads,
     users,
+    venues,
 )
 from web.pages import frame, overview, sections, sign_in
 from web.services import Services
@@ -48,6 +49,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(analytics.blueprint(services))
     app.register_blueprint(events.blueprint(services))
     app.register_blueprint(alerts.blueprint(services))
+    app.register_blueprint(venues.blueprint(services))
     app.register_blueprint(cameras.blueprint(services))
     app.register_blueprint(uploads.blueprint(settings, services))
     app.register_blueprint(jobs.blueprint(services))

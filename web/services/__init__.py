@@ -26,6 +26,7 @@ from storage.notifications import NotificationStore
 from storage.overview import Overview
 from storage.results import Results
 from storage.snapshots import Snapshots
+from storage.venues import Venues
 from web.access.service import Access
 from web.metrics import WebMetrics
 from web.services.analytics import Analytics, Stored
@@ -43,6 +44,7 @@ from web.services.readiness import Readiness
 from web.services.recent import RecentResults
 from web.services.system import Pace, SystemPage
 from web.services.uploads import Uploads
+from web.services.venues import VenueCounts
 from web.services.viewers import Viewers
 
 _PING_S = 2.0
@@ -62,6 +64,7 @@ class Services:
     analytics: Analytics
     events: EventList
     alerts: AlertList
+    venues: VenueCounts
     cameras: CameraDocuments
     previews: Previews
     uploads: Uploads
@@ -142,6 +145,7 @@ class Services:
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),
+            venues=VenueCounts(Venues(mongo, settings), settings),
             alerts=AlertList(Alerts(mongo, settings), Events(mongo, settings)),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,

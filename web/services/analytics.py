@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from analytics.uses.resets import DailyResets, inside_venue
 from contracts.cameras import Camera
 from contracts.errors import ContractError
 from contracts.events import EventKind
@@ -127,6 +128,7 @@ class Analytics:
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._now = now
+        self._resets = DailyResets(settings.venue_resets)
         self._keep_seconds = timedelta(days=settings.occupancy_seconds_days)
         self._occupancy, self._events, self._heatmaps = stored.occupancy, stored.events, stored.heatmaps
         self._cameras, self._venues = stored.cameras, stored.venues
@@ -220,7 +222,8 @@ class Analytics:
         total = uses.flow(crossed)
         inside = total["in"] - total["out"]
         if question.venue is not None:
-            inside = sum(part.entered - part.left for part in self._venues.parts(question.venue))
+            tallies = self._venues.tallies(question.venue)
+            inside = inside_venue(question.venue, tallies, self._resets, self._now().timestamp())
         return points, {**total, "inside": max(inside, 0)}
 
     def _lines(self, question: Question) -> list[tuple[str, list[str] | None]]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from analytics.camera import CameraAnalytics, CameraUpdate
+from analytics.uses.resets import DailyResets
 from contracts.cameras import Camera, ZoneSettings
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord
@@ -38,6 +39,7 @@ class CameraRun:
         self._analytics = CameraAnalytics(with_picture(self._camera))
         self._series = Series(camera_id)
         self._rules = AlertRules(settings.alert_cooldown_s)
+        self._resets = DailyResets(settings.venue_resets)
         self._venues: dict[str, VenuePart] = {}
         self._live_results = 0
         self._offline = False
@@ -108,7 +110,9 @@ class CameraRun:
         venue = next((line.venue for line in self._camera.lines if line.name == crossing.line), None)
         if venue is None:
             return crossing
-        before = self._venues.get(venue, VenuePart(venue, crossing.camera_id, 0, 0, 0))
+        before = self._venues.get(venue)
+        if before is None or before.at_s < self._resets.last_s(venue, crossing.at.timestamp()):
+            before = VenuePart(venue, crossing.camera_id, 0, 0, 0)
         entered, left = before.entered + (crossing.direction == "in"), before.left + (crossing.direction == "out")
         part = VenuePart(venue, crossing.camera_id, entered, left, max(before.at_s, int(crossing.at.timestamp())))
         self._venues[venue] = part

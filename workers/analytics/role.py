@@ -187,7 +187,7 @@ class Analytics:
         self._follow_cameras()
         self._keeper.watch(now_s, self._listening_since_s)
         if _VENUE_PARTITION in self._keeper.partitions():
-            self._judge.judge()
+            self._judge.judge(now_s)
         _CAMERAS.set(self._keeper.count())
 
     def _follow_cameras(self) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 
 from analytics.uses.levels import level_of
+from analytics.uses.resets import DailyResets, inside_venue
 from contracts.events import Event, EventKind
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms
@@ -32,11 +33,12 @@ class VenueJudge:
         self._delivery = delivery
         self._settings = settings
         self._limits = {name: int(limit) for name, _, limit in (one.partition("=") for one in settings.venue_limits)}
+        self._resets = DailyResets(settings.venue_resets)
         self._versions: dict[str, Checkpoint] = {}
         self._loaded = False
 
-    def judge(self) -> None:
-        """Judge each venue once.
+    def judge(self, now_s: float) -> None:
+        """Judge each venue once, at `now_s` in seconds since 1970.
 
         Raises:
             UnavailableError: MongoDB or Kafka does not answer.
@@ -49,11 +51,11 @@ class VenueJudge:
             self._versions = {one.camera_id: one for one in known}
             self._loaded = True
         for venue, limit in self._limits.items():
-            self._judge(venue, limit)
+            self._judge(venue, limit, now_s)
 
-    def _judge(self, venue: str, limit: int) -> None:
-        parts = self._venues.parts(venue)
-        if not parts:
+    def _judge(self, venue: str, limit: int, now_s: float) -> None:
+        tallies = self._venues.tallies(venue)
+        if not tallies:
             return
         before = self._versions.get(venue)
         rules, level = AlertRules(self._settings.alert_cooldown_s), "normal"
@@ -61,15 +63,16 @@ class VenueJudge:
             state = json.loads(before.state)
             level = state["level"]
             rules.resume(state["rules"])
-        inside = max(sum(part.entered - part.left for part in parts), 0)
+        inside = inside_venue(venue, tallies, self._resets, now_s)
         now = level_of(inside, limit, level)
         if now == level:
             return
-        last = max(parts, key=lambda part: part.at_s)
+        last = max((tally.part for tally in tallies), key=lambda part: part.at_s)
+        at_s = max(last.at_s, int(self._resets.last_s(venue, now_s)), *(tally.reset_at_s for tally in tallies))
         event = Event(
             EventKind.CAPACITY_LEVEL,
             last.camera_id,
-            from_epoch_ms(last.at_s * 1000),
+            from_epoch_ms(at_s * 1000),
             SourceOffset(f"venue {venue}", 0, before.version if before else 0),
             value={"venue": venue, "inside": inside, "limit": limit, "level": now, "before": level},
         )

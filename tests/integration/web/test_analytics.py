@@ -227,3 +227,18 @@ def test_the_picture_of_an_alert_outlives_the_log(answer: Callable[..., Any], se
     snapshots.keep(alert.alert_id, Snapshot("gate-1", jpeg.tobytes(), (), blurred=True))
     client.close()
     assert answer(f"/api/alerts/{alert.alert_id}/picture") == jpeg.tobytes()
+
+
+def test_a_venue_is_reset_by_hand_and_that_is_audited(answer: Callable[..., Any], web: Web, settings: Settings) -> None:
+    http = web.client()
+    done = http.post("/api/venues/Arena/reset")
+    assert (done.status_code, done.get_json()["inside_before"]) == (200, 4)
+    flow = "/api/analytics/flow?venue=Arena&from=2026-11-23T21:30:00Z&to=2026-11-23T21:33:00Z&bucket=60"
+    assert answer(flow)["total"] == {"in": 3, "out": 1, "inside": 0}
+    client = connect(settings)
+    Venues(client, settings).put([(VenuePart("Arena", "gate-1", 7, 3, AT_S + 1), 2)])
+    client.close()
+    assert answer(flow)["total"]["inside"] == 1, "what came after the reset counts"
+    assert http.post("/api/venues/Nowhere/reset").status_code == 404
+    (entry,) = [one for one in http.get("/api/audit").get_json()["items"] if "venues" in one["where"]]
+    assert entry["detail"]["inside_before"] == 4

@@ -3,6 +3,7 @@
 import random
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pymongo
@@ -121,7 +122,9 @@ def producer(settings: Settings) -> Iterator[Producer]:
 
 
 def test_fifty_deaths_change_nothing(settings: Settings, producer: Producer) -> None:
-    start = ago(4000)
+    start = ago(4000).replace(second=30)
+    reset = start + timedelta(seconds=30)  # between who goes in and who goes out
+    settings = settings.model_copy(update={"venue_resets": (f"Arena={reset:%H:%M} UTC",)})
     both = zip(walkers("a", 150, start), walkers("b", 150, start), strict=True)
     records = [FacesRecord.decode(value) for pair in both for value in pair]
     fate = Fate(7, DEATHS)
@@ -129,6 +132,7 @@ def test_fifty_deaths_change_nothing(settings: Settings, producer: Producer) -> 
     assert fate.left == 0, "there were as many deaths as wanted"
     expected = analyse(records, settings, producer, Fate(0, 0))
     assert expected["events"]
+    assert [(one["entered"], one["left"]) for one in expected["venues"]] == [(0, 1), (0, 1)]
     for what, found in expected.items():
         assert disturbed[what] == found, what
 
