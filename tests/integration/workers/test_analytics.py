@@ -114,7 +114,7 @@ def is_done(database: Any, *camera_ids: str, crossed: int = 2) -> bool:
 
 def test_walkers_are_counted(fleet: Fleet, database: Any, cameras: Cameras, send: Any, settings: Settings) -> None:
     cameras.put(camera("gate-1"))
-    start = ago(400)
+    start = ago(400).replace(second=0)  # one whole minute, and a part of the next
     send("gate-1", walkers("gate-1", 90, start))
     send("bare-1", walkers("bare-1", 90, start))
     fleet.start("analytics")
