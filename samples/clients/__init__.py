@@ -1,0 +1,1 @@
+"""Programs that use a running system from outside, each short enough to be copied."""
