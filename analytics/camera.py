@@ -18,7 +18,7 @@ from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
 from analytics.tracking import Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate, to_find
-from analytics.uses.anomalies import Gatherings, Usual
+from analytics.uses.anomalies import Gatherings, UsualCrowd
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
 from analytics.uses.distancing import Distancing
@@ -33,7 +33,7 @@ from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
 from contracts.times import from_epoch_ms
 
-VERSION = 3
+VERSION = 4
 _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
 
@@ -100,7 +100,7 @@ class CameraAnalytics:
         )
         self._displays = _by_role(camera, "display", lambda zone: Engagement(zone.minimum_stay_s))
         self._exits = _by_role(camera, "exit", lambda _: Evacuation())
-        self._usual = {zone.name: Usual(camera.time_zone) for zone in camera.zones}
+        self._usual = {zone.name: UsualCrowd(camera.time_zone) for zone in camera.zones}
         self._occupancy = OccupancySeries([zone.name for zone in camera.zones], self._parameters.lost_s + 1.0)
 
     def update(self, record: FacesRecord) -> CameraUpdate:
@@ -217,12 +217,13 @@ class CameraAnalytics:
                     value = {"stayed_s": round(at_s - intrusion.entered_s, 3)}
                     happened(EventKind.INTRUSION, at_s, zone=name, track_id=intrusion.track_id, value=value)
             if name in self._exits and (jam := self._exits[name].update(at_s, count)) is not None:
-                value = {"per_minute": jam.per_minute, "waiting": jam.waiting}
+                clears_in_s = None if jam.clears_in_s is None else round(jam.clears_in_s, 1)
+                value = {"per_minute": jam.per_minute, "waiting": jam.waiting, "clears_in_s": clears_in_s}
                 happened(EventKind(jam.kind), at_s, zone=name, value=value)
 
-    def _learn(self, zone: str, minute_s: int, mean: float) -> tuple[float | None, float | None]:
-        """Judge a minute's mean occupancy by what is usual; returns what was expected and the score."""
-        unusual = self._usual[zone].judge(minute_s, mean)
+    def _learn(self, zone: str, minute_s: int, mean: float, came: float) -> tuple[float | None, float | None]:
+        """Judge a minute by what is usual; returns the mean occupancy that was expected, and the score."""
+        unusual = self._usual[zone].judge(minute_s, mean, came)
         return unusual.expected, unusual.score
 
     def _parts(self) -> dict[str, Any]:

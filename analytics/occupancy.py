@@ -8,6 +8,11 @@ from analytics.presence import ZoneVisit
 from analytics.state import Stateful
 
 _MOST_SECONDS = 600
+_LEAST_SECONDS = 30
+
+Judge = Callable[[str, int, float, float], tuple[float | None, float | None]]
+"""Takes a zone, when a minute of it began, its mean occupancy and the people who came in it; returns what was usual and
+the score."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class OccupancySeries(Stateful):
     After a pause of ten minutes without a result the seconds in between are left out: nothing is known of them.
     """
 
-    STATE = ("_open", "_closed", "_next_s", "_minute")
+    STATE = ("_open", "_closed", "_next_s", "_minute", "_came_s")
 
     def __init__(self, zones: Sequence[str], delay_s: float) -> None:
         self._delay_s = delay_s
@@ -35,10 +40,12 @@ class OccupancySeries(Stateful):
         self._closed: dict[str, list[list[float]]] = {zone: [] for zone in zones}
         self._next_s: int | None = None
         self._minute: dict[str, list[int]] = {zone: [] for zone in zones}
+        self._came_s: dict[str, list[float]] = {zone: [] for zone in zones}  # when visits began, of minutes not judged
 
     def entered(self, visit: ZoneVisit) -> None:
         """Take a visit that began."""
         self._open[visit.zone][str(visit.track_id)] = visit.entered_s
+        self._came_s[visit.zone].append(visit.entered_s)
 
     def left(self, visit: ZoneVisit) -> None:
         """Take a visit that is over."""
@@ -46,10 +53,9 @@ class OccupancySeries(Stateful):
         self._open[visit.zone].pop(str(visit.track_id), None)
         self._closed[visit.zone].append([visit.entered_s, visit.left_s])
 
-    def advance(
-        self, at_s: float, judge: Callable[[str, int, float], tuple[float | None, float | None]]
-    ) -> list[OccupancySecond]:
-        """Return the seconds that are final at a time. `judge` is told each whole minute's mean of each zone."""
+    def advance(self, at_s: float, judge: Judge) -> list[OccupancySecond]:
+        """Return the seconds that are final at a time. `judge` is told each zone's minutes of which half
+        or more was seen, people who came extrapolated to the whole minute."""
         final_s = math.floor(at_s - self._delay_s)
         if self._next_s is None:
             self._next_s = math.ceil(at_s)
@@ -67,15 +73,17 @@ class OccupancySeries(Stateful):
             self._closed[zone] = [visit for visit in visits if visit[1] >= self._next_s]
         return seconds
 
-    def _second(
-        self, zone: str, at_s: int, judge: Callable[[str, int, float], tuple[float | None, float | None]]
-    ) -> OccupancySecond:
+    def _second(self, zone: str, at_s: int, judge: Judge) -> OccupancySecond:
         count = sum(entered <= at_s for entered in self._open[zone].values())
         count += sum(entered <= at_s < left for entered, left in self._closed[zone])
         expected, score = None, None
         counts = self._minute[zone]
-        if at_s % 60 == 0 and counts:
-            expected, score = judge(zone, at_s - 60, sum(counts) / len(counts))
+        if at_s % 60 == 0:
+            came_s = self._came_s[zone]
+            came = sum(at_s - 60 <= one < at_s for one in came_s)
+            self._came_s[zone] = [one for one in came_s if one >= at_s]
+            if len(counts) >= _LEAST_SECONDS:
+                expected, score = judge(zone, at_s - 60, sum(counts) / len(counts), 60 * came / len(counts))
             counts.clear()
         counts.append(count)
         return OccupancySecond(zone, at_s, count, expected, score)

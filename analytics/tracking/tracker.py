@@ -248,8 +248,8 @@ def to_finds(boxes_xyxy: Sequence[Sequence[float]], confidence: Sequence[float])
 def to_find(left: float, top: float, width: float, height: float, confidence: float, number: int) -> Find:
     """Return the find of a box in pixels, at least one wide and high; `number` is its place in the frame."""
     x, y = left + width * 0.5, top + height * 0.5
-    width = width if width > 1 else 1.0
-    return Find(x, y, width, math.log(width), (height if height > 1 else 1) / width, confidence, number)
+    width, height = float(width) if width > 1 else 1.0, height if height > 1 else 1
+    return Find(x, y, width, math.log(width), height / width, float(confidence), number)
 
 
 def _point(track_id: int, find: Find, at_s: float) -> TrackPoint:

@@ -1,17 +1,23 @@
-"""Anomalies: a count that is unusual for the hour and weekday, and crowds that gather or disperse suddenly."""
+"""Anomalies: a number that is unusual for the hour and weekday, and crowds that gather or disperse suddenly."""
 
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from analytics.state import Stateful
 from analytics.tracking import TrackPoint
 
-_KEPT = 40
-_LEAST_KEPT = 4
+_WEEKS_KEPT = 4
+_LEAST_MINUTES = 20
+_LEAST_DAYS = 2
+_DAYS_COMPARED = 7
+_SIGMAS = 1.4826
+"""Standard deviations of a normal distribution in one median absolute deviation."""
+
 _LINK_WIDTHS = 6.0
 _SLOW_WIDTHS = 2.0
 _LASTING_S = 5.0
@@ -28,30 +34,80 @@ class Unusual:
 
 
 class Usual(Stateful):
-    """What is usual in each hour of the week: median and median absolute deviation (Hampel 1974) of minute means.
+    """What is usual of a number (people there, people who come in a minute) in each hour of the week.
 
-    An hour is learned from four values on; the newest forty are kept.
+    An hour of which 20 minutes or more were seen is remembered by its median and its median absolute deviation (Hampel
+    1974), for four weeks. A minute is compared with the same hour of the week once that is known from two weeks or
+    more; until then with the same hour of the last seven days on which it is known, two or more. Before that nothing is
+    usual, and nothing unusual.
     """
 
-    STATE = ("_hours",)
+    STATE = ("_past", "_hour", "_minutes")
 
     def __init__(self, time_zone: str) -> None:
         self._zone = ZoneInfo(time_zone)
-        self._hours: dict[str, list[float]] = {}
+        self._past: dict[str, list[list[float]]] = {}  # of each hour of the week: day, median, deviation; oldest first
+        self._hour: list[int] = []  # that goes on: day, hour of the week
+        self._minutes: list[float] = []  # of that hour
 
     def judge(self, at_s: float, value: float) -> Unusual:
-        """Compare a value with the usual ones of its hour, then learn it."""
+        """Compare a minute's value with what is usual for its hour, then learn it."""
         local = datetime.fromtimestamp(at_s, timezone.utc).astimezone(self._zone)
-        values = self._hours.setdefault(str(24 * local.weekday() + local.hour), [])
-        unusual = Unusual(value, None, None)
-        if len(values) >= _LEAST_KEPT:
-            expected = statistics.median(values)
-            deviation = 1.4826 * statistics.median([abs(one - expected) for one in values])
-            least = 0.8 * math.sqrt(expected + 1)  # counts of people vary at least about so much
-            unusual = Unusual(value, expected, (value - expected) / max(deviation, least))
-        values.append(round(value, 3))
-        del values[:-_KEPT]
-        return unusual
+        hour = [local.toordinal(), 24 * local.weekday() + local.hour]
+        if hour != self._hour:
+            self._remember()
+            self._hour = hour
+        self._minutes.append(round(value, 3))
+        known = self._known(hour[1])
+        if len(known) < _LEAST_DAYS:
+            return Unusual(value, None, None)
+        expected = statistics.median([median for _, median, _ in known])
+        between = _SIGMAS * statistics.median([abs(median - expected) for _, median, _ in known])
+        within = _SIGMAS * statistics.median([deviation for *_, deviation in known])
+        least = 0.8 * math.sqrt(expected + 1)  # counts of people vary at least about so much
+        return Unusual(value, expected, (value - expected) / max(between, within, least))
+
+    def _known(self, hour: int) -> list[list[float]]:
+        """Return the hours that an hour of the week is compared with, as they are remembered."""
+        same = self._past.get(str(hour), [])
+        if len(same) >= _LEAST_DAYS:
+            return same
+        of_day = [one for day in range(7) for one in self._past.get(str(24 * day + hour % 24), [])]
+        return sorted(of_day)[-_DAYS_COMPARED:]
+
+    def _remember(self) -> None:
+        """Remember the hour that is over, if enough of it was seen."""
+        minutes, self._minutes = self._minutes, []
+        if len(minutes) < _LEAST_MINUTES:
+            return
+        day, hour = self._hour
+        median = statistics.median(minutes)
+        deviation = statistics.median([abs(minute - median) for minute in minutes])
+        weeks = [one for one in self._past.get(str(hour), []) if one[0] != day]
+        self._past[str(hour)] = [*weeks, [day, round(median, 3), round(deviation, 3)]][-_WEEKS_KEPT:]
+
+
+class UsualCrowd:
+    """What is usual in one zone: how many are there, and how many come in a minute."""
+
+    def __init__(self, time_zone: str) -> None:
+        self._count = Usual(time_zone)
+        self._flow = Usual(time_zone)
+
+    def judge(self, at_s: float, count: float, came: float) -> Unusual:
+        """Judge a minute by its mean count and by those who came; return the count with the score that says more."""
+        by_count, by_flow = self._count.judge(at_s, count), self._flow.judge(at_s, came)
+        scores = [unusual.score for unusual in (by_count, by_flow) if unusual.score is not None]
+        return Unusual(count, by_count.expected, max(scores, key=abs, default=None))
+
+    def state(self) -> dict[str, Any]:
+        """Return the state as JSON types, for a checkpoint."""
+        return {"count": self._count.state(), "flow": self._flow.state()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from the `state` of another one."""
+        self._count.resume(state["count"])
+        self._flow.resume(state["flow"])
 
 
 @dataclass(frozen=True)

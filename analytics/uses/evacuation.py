@@ -1,5 +1,6 @@
 """Evacuation: how fast the exits take people, who remains, and where density rises while flow falls."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analytics.state import Stateful
@@ -12,10 +13,11 @@ _LEAST_PER_PERSON = 0.02  # people a second that an open exit takes of each who 
 
 @dataclass(frozen=True)
 class ExitReport:
-    """An exit at a time: people a minute over the last 15 s, and people before it."""
+    """An exit at a time: people a minute over the last 15 s, people before it, and the seconds until they are out."""
 
     per_minute: float
     waiting: int
+    clears_in_s: float | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,18 @@ class ExitEvent:
     at_s: float
     per_minute: float
     waiting: int
+    clears_in_s: float | None
+
+
+def clears_in_s(remaining: int, per_minute: Iterable[float]) -> float | None:
+    """Return how long those who remain will need at the present flow of all exits together, in seconds.
+
+    That is no time for nobody, and None, never, for somebody as long as nobody gets out.
+    """
+    flow = sum(per_minute)
+    if remaining <= 0:
+        return 0.0
+    return 60 * remaining / flow if flow > 0 else None
 
 
 class Evacuation(Stateful):
@@ -60,7 +74,7 @@ class Evacuation(Stateful):
         if self._blocked:
             if waiting == 0 or (report.per_minute > 0 and not slow):
                 self._blocked, self._since_s = False, None
-                return ExitEvent("cleared", at_s, report.per_minute, waiting)
+                return ExitEvent("cleared", at_s, report.per_minute, waiting, report.clears_in_s)
             return None
         rising = (bool(self._counts) and waiting > self._counts[0][1]) or self._since_s is not None
         if waiting < _LEAST_CROWD or not slow or not rising:
@@ -71,8 +85,9 @@ class Evacuation(Stateful):
         if at_s - self._since_s < _LASTING_S:
             return None
         self._blocked = True
-        return ExitEvent("bottleneck", at_s, report.per_minute, waiting)
+        return ExitEvent("bottleneck", at_s, report.per_minute, waiting, report.clears_in_s)
 
     def report(self, waiting: int) -> ExitReport:
         """Return the flow of the last 15 s and the people before the exit."""
-        return ExitReport(60 * len(self._passed) / _FLOW_S, waiting)
+        per_minute = 60 * len(self._passed) / _FLOW_S
+        return ExitReport(per_minute, waiting, clears_in_s(waiting, [per_minute]))

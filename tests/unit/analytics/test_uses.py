@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 
 from analytics.geometry import Polygon
 from analytics.ground import GroundMap
+from analytics.occupancy import OccupancySeries
 from analytics.presence import NamedZone, PresenceUpdate, ZonePresence, ZoneVisit
 from analytics.simulator import World, detect
 from analytics.simulator.scenes import crossing, gathering, intrusions, leaving, queueing
 from analytics.state import Stateful
 from analytics.tracking import Tracker, TrackPoint, TrackUpdate
-from analytics.uses.anomalies import Gatherings, Usual
+from analytics.uses.anomalies import Gatherings, Unusual, Usual, UsualCrowd
 from analytics.uses.attendance import Attendance
 from analytics.uses.capacity import Capacity
 from analytics.uses.density import Density
 from analytics.uses.distancing import Distancing
 from analytics.uses.engagement import Engagement
-from analytics.uses.evacuation import Evacuation
+from analytics.uses.evacuation import Evacuation, clears_in_s
 from analytics.uses.heatmap import Heatmap
 from analytics.uses.queues import Queue
 from analytics.uses.restricted import Restricted
@@ -33,6 +34,7 @@ from .conftest import IMAGE_SIZE, track
 FPS = 5
 WHOLE = Polygon(((0, 0), (1, 0), (1, 1), (0, 1)))
 MONDAY_S = 4 * 86400.0  # 1970-01-05
+DAY_S = 86400.0
 
 
 def follow(
@@ -208,14 +210,101 @@ def test_the_ground_plane_gives_back_what_a_camera_projected(places: list[tuple[
         assert ground.to_metres(project(*place)) == pytest.approx(place, abs=1e-6)
 
 
-def test_an_unusual_hour_is_told_from_a_usual_one() -> None:
-    usual, random = Usual("UTC"), np.random.default_rng(1)
-    for week in range(6):
-        for hour in range(24):
-            count = float(random.poisson(20 if 8 <= hour < 20 else 2))
-            unusual = usual.judge(MONDAY_S + (7 * 24 * week + hour) * 3600, count)
-            assert (unusual.score is None) == (week < 4)
-            assert unusual.score is None or abs(unusual.score) < 4
-    night = usual.judge(MONDAY_S + (7 * 24 * 6 + 3) * 3600, 25.0)
-    assert night.score is not None and night.score > 8
+def hour(usual: Usual, start_s: float, values: Iterable[float]) -> list[Unusual]:
+    """Judge the minutes of an hour."""
+    return [usual.judge(start_s + 60 * minute, value) for minute, value in enumerate(values)]
+
+
+def test_an_hour_is_learned_on_different_days_and_not_within_one() -> None:
+    usual = Usual("UTC")
+    assert all(one.score is None for one in hour(usual, MONDAY_S, [5.0] * 60))
+    assert all(one.score is None for one in hour(usual, MONDAY_S + DAY_S, [5.0] * 60))
+    assert hour(usual, MONDAY_S + 2 * DAY_S, [5.0])[0].expected == 5.0
+    assert hour(usual, MONDAY_S + 2 * DAY_S + 3600, [5.0])[0].expected is None, "another hour"
+
+
+def test_an_hour_seen_for_some_minutes_only_teaches_nothing() -> None:
+    usual = Usual("UTC")
+    for day in range(5):
+        assert all(one.score is None for one in hour(usual, MONDAY_S + day * DAY_S, [5.0] * 19))
+
+
+def test_other_days_stand_in_until_the_weekday_is_known() -> None:
+    usual, seen = Usual("UTC"), []
+    for day in range(21):
+        count = 40.0 if day % 7 == 6 else 4.0
+        seen.append(hour(usual, MONDAY_S + day * DAY_S, [count] * 30)[-1])
+    first, second, third = (seen[day] for day in (6, 13, 20))
+    assert (first.expected, second.expected, third.expected) == (4.0, 4.0, 40.0)
+    assert second.score is not None and second.score > 8 and third.score == 0.0
+
+
+def test_an_unusual_minute_is_told_from_usual_ones_and_one_bad_week_changes_little() -> None:
+    usual, random = Usual("Europe/Berlin"), np.random.default_rng(1)
+    for week in range(4):
+        mean = 300.0 if week == 2 else 20.0
+        hour(usual, MONDAY_S + 7 * week * DAY_S, random.poisson(mean, 60).astype(float))
+    scores = [one.score for one in hour(usual, MONDAY_S + 28 * DAY_S, random.poisson(20.0, 50).astype(float))]
+    assert all(score is not None and abs(score) < 4.5 for score in scores)
+    crowd, empty = (usual.judge(MONDAY_S + 28 * DAY_S + 55 * 60, count) for count in (60.0, 0.0))
+    assert crowd.score is not None and crowd.score > 5 and empty.score is not None and empty.score < -3
     same_after_json(usual)
+
+
+def test_what_is_usual_stays_small() -> None:
+    usual = Usual("UTC")
+    for number in range(6 * 7 * 24):
+        hour(usual, MONDAY_S + 3600 * number, [number % 9 + 0.123] * 20)
+    assert len(json.dumps(usual.state(), separators=(",", ":"))) < 20_000
+
+
+def test_a_flow_is_judged_where_the_count_is_as_ever() -> None:
+    crowd = UsualCrowd("UTC")
+    for day in range(3):
+        for minute in range(30):
+            quiet = crowd.judge(MONDAY_S + day * DAY_S + 60 * minute, 5.0, 4.0)
+    assert (quiet.expected, quiet.score) == (5.0, 0.0)
+    rush = crowd.judge(MONDAY_S + 2 * DAY_S + 1800, 5.0, 40.0)
+    assert rush.expected == 5.0 and rush.score is not None and rush.score > 8
+    again = UsualCrowd("UTC")
+    again.resume(json.loads(json.dumps(crowd.state())))
+    assert again.state() == crowd.state()
+
+
+def test_a_minute_is_judged_by_its_mean_and_by_who_came() -> None:
+    series, told = OccupancySeries(["hall"], delay_s=1.0), []
+
+    def judge(*minute: object) -> tuple[None, None]:
+        told.append(minute)
+        return None, None
+
+    series.advance(0.0, judge)
+    series.entered(ZoneVisit("hall", 1, 10.0))
+    series.entered(ZoneVisit("hall", 2, 30.0))
+    series.left(ZoneVisit("hall", 2, 30.0, 60.0))
+    for at_s in range(1, 80):
+        series.advance(float(at_s), judge)
+    assert told == [("hall", 0, pytest.approx(80 / 60), 2.0)]
+    series.advance(10_000.0, judge)
+    assert len(told) == 1, "nothing is known of a pause"
+
+
+@pytest.mark.parametrize(
+    ("remaining", "per_minute", "expected_s"),
+    [(30, [60.0, 30.0], 20.0), (0, [0.0], 0.0), (0, [], 0.0), (12, [0.0, 0.0], None), (12, [], None)],
+)
+def test_the_time_to_clear_is_that_of_all_exits_together(
+    remaining: int, per_minute: list[float], expected_s: float | None
+) -> None:
+    assert clears_in_s(remaining, per_minute) == expected_s
+
+
+def test_an_exit_tells_when_those_before_it_will_be_out() -> None:
+    use = Evacuation()
+    use.update(0.0, 8)
+    for at_s in range(5):
+        use.passed(float(at_s))
+    use.update(5.0, 10)
+    assert use.report(10).clears_in_s == 30.0
+    use.update(40.0, 10)
+    assert use.report(10).clears_in_s is None and use.report(0).clears_in_s == 0.0
