@@ -258,3 +258,32 @@ def test_what_waits_for_a_gpu_that_has_gone_is_done_by_the_cpus(fleet, documents
     assert documents.count_documents({"status": "ok"}) == 100
     assert tasks.length(QUEUE_DETECT_GPU) == 0
     tasks.close()
+
+
+def test_offsets_without_a_record_are_settled_too(fleet, documents, pictures, settings):
+    """A transaction leaves a marker in the log, which is no frame and never will be."""
+    ensure_topics(settings)
+    producer = KafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers.split(","), transactional_id=settings.group_prefix
+    )
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        for future in [producer.send(settings.topic_frames, picture, partition=1) for picture in pictures[:5]]:
+            future.get(30)
+        end()
+    producer.close()
+    fleet.start("bridge", "worker", "sink")
+    wait_for_count(documents, 10)
+    place = TopicPartition(settings.topic_frames, 1)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers.split(","), group_id=f"{settings.group_prefix}-bridge"
+    )
+    try:
+        end, deadline = consumer.end_offsets([place])[place], time.monotonic() + 30
+        assert end == 18, "three times five frames and a marker"
+        while consumer.committed(place) != end:
+            assert time.monotonic() < deadline, f"the watermark stands at {consumer.committed(place)}, before {end}"
+            time.sleep(0.3)
+    finally:
+        consumer.close()
