@@ -39,6 +39,7 @@ def test_generated_parts_are_there(site):
     assert "GET /receive" in text_of(site / "reference/http/index.html")
     assert "crowdwatch forget" in text_of(site / "reference/commands/index.html")
     assert "GroupConsumer" in text_of(site / "reference/consumer/index.html")
+    assert "KafkaProducer" in text_of(site / "getting-started/index.html")
     assert "0008-pictures-are-decoded-strictly" in text_of(site / "decisions/index.html")
     for page in site.rglob("*.html"):
         assert "generated:" not in text_of(page), page
