@@ -9,6 +9,7 @@ import { LiveResults } from "./live.js";
 import { PictureView } from "./picture.js";
 import { fillShapeForm } from "./shape_form.js";
 import { newGround, occupancy } from "./shapes.js";
+import { followCaptures, StateBadge } from "./state.js";
 import { number, time, timeInFull } from "./words.js";
 
 const PICTURE_EVERY_MS = 200;
@@ -23,6 +24,7 @@ const camera_id = byId("title").dataset.camera;
 const mayEdit = document.body.dataset.role !== "viewer";
 
 const view = new PictureView();
+const badge = new StateBadge();
 const editor = new Editor({ onChange: onEdited, onHint: (words) => setText(byId("tool-hint"), words) });
 const minutes = new Map(); // of each zone's name: [ms, count] of the last minute
 let camera = null;
@@ -167,6 +169,12 @@ async function showNewest() {
   }
 }
 
+/** Say how the capture goes; nothing of a camera whose pictures a program sends. */
+function showCapture(capture) {
+  badge.show(capture?.state, capture?.error);
+  setText(byId("trouble"), capture?.state === "offline" ? capture.error : "");
+}
+
 // ---- Counts
 
 const chart = new TimeChart({ label: "Faces", series: [{ key: "max", label: "Most", kind: "bar" }, { key: "mean", label: "Mean", kind: "line" }] });
@@ -189,7 +197,7 @@ async function showCounts() {
 }
 
 byId("live").append(view.root);
-view.root.append(editor.root);
+view.root.append(editor.root, badge.root);
 byId("save").addEventListener("click", save);
 byId("draw-zone").addEventListener("click", () => editor.begin("zone"));
 byId("draw-line").addEventListener("click", () => editor.begin("line"));
@@ -209,4 +217,5 @@ new LiveResults(withQuery("/api/live", { camera: camera_id }), take, (streaming)
   setText(byId("link"), LINK_WORDS[byId("link").dataset.state]);
   if (streaming) showNewest();
 });
+followCaptures((captures) => showCapture(captures.get(camera_id)));
 showCounts();

@@ -3,22 +3,22 @@
 import { cameraPage, pictureUrl } from "./api.js";
 import { element, setText } from "./dom.js";
 import { PictureView } from "./picture.js";
+import { StateBadge } from "./state.js";
 import { Trend } from "./trend.js";
 import { number, time, timeInFull } from "./words.js";
 
-const STATES = { live: "Live", behind: "Behind", quiet: "Quiet", offline: "Offline" };
 const PICTURE_EVERY_MS = 250;
 
 export class CameraCard {
   constructor(camera_id) {
     this.view = new PictureView();
     this.trend = new Trend();
-    this.state = element("span", { class: "state" });
+    this.badge = new StateBadge();
     this.number = element("b");
     this.unit = document.createTextNode("faces");
     this.when = element("time");
     this.alerts = element("a", { class: "card-alerts", href: "/alerts", hidden: true });
-    this.view.root.append(this.state);
+    this.view.root.append(this.badge.root);
     this.root = element(
       "li",
       { class: "card panel" },
@@ -33,6 +33,9 @@ export class CameraCard {
       this.trend.root,
     );
     this.result = null;
+    this.state = "starting"; // as its results tell
+    this.trouble = null; // why its capture fails
+    this.showState();
     this.hasPicture = true;
     this.loading = false;
     this.seen = true;
@@ -42,7 +45,8 @@ export class CameraCard {
   /** Take in what the overview says of the camera. */
   update(camera, period) {
     this.hasPicture = camera.has_picture;
-    this.setState(camera.state);
+    this.state = camera.state;
+    this.showState();
     this.trend.show(camera.trend, period);
     this.take(camera.result);
   }
@@ -61,19 +65,19 @@ export class CameraCard {
   }
 
   get isQuiet() {
-    return this.state.dataset.state === "quiet";
+    return this.badge.state === "quiet";
   }
 
-  setState(state) {
-    this.state.dataset.state = state;
-    setText(this.state, STATES[state]);
+  showState() {
+    if (this.trouble === null) this.badge.show(this.state);
+    else this.badge.show("offline", this.trouble);
   }
 
-  /** Say that the camera's capture fails, and why. */
-  setOffline(why) {
-    this.setState("offline");
-    this.state.title = why;
-    if (!this.result) this.view.say(why, "failed");
+  /** Say why the camera's capture fails, which makes it offline; null while it does not. */
+  setTrouble(why) {
+    this.trouble = why;
+    this.showState();
+    if (why !== null && !this.result) this.view.say(why, "failed");
   }
 
   /** Say how many alerts of this camera are open. */

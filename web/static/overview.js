@@ -4,12 +4,13 @@ import { ApiError, fetchJson, getJson } from "./api.js";
 import { CameraCard } from "./card.js";
 import { element, setText } from "./dom.js";
 import { LiveResults } from "./live.js";
+import { followCaptures } from "./state.js";
 import { installUpload } from "./upload.js";
 import { number } from "./words.js";
 
 const POLL_LIVE_MS = 2000;
 const POLL_ALONE_MS = 1000;
-const CARE_EVERY_MS = 5000;
+const ALERTS_EVERY_MS = 5000;
 const LINK_WORDS = { connecting: "Connecting…", live: "Live", polling: "Updated every second", lost: "No connection. Trying again…" };
 
 const byId = (id) => document.getElementById(id);
@@ -31,7 +32,8 @@ function showOverview(overview) {
   byId("total-cameras").replaceChildren(number(totals.live_cameras), element("small", {}, ` of ${number(totals.cameras)}`));
   byId("empty").hidden = cameras.length + offline.size > 0;
   for (const camera of cameras) cardOf(camera.camera_id).update(camera, trend);
-  for (const [camera_id, why] of offline) cardOf(camera_id).setOffline(why);
+  for (const camera_id of offline.keys()) cardOf(camera_id);
+  showTroubles();
   const known = new Set([...cameras.map((camera) => camera.camera_id), ...offline.keys()]);
   for (const [camera_id, card] of cards) {
     if (known.has(camera_id)) continue;
@@ -39,6 +41,11 @@ function showOverview(overview) {
     cards.delete(camera_id);
   }
   putInOrder();
+}
+
+/** Say which cameras are offline, and why. */
+function showTroubles() {
+  for (const [camera_id, card] of cards) card.setTrouble(offline.get(camera_id) ?? null);
 }
 
 function cardOf(camera_id) {
@@ -70,20 +77,18 @@ async function poll() {
   setTimeout(poll, streaming ? POLL_LIVE_MS : POLL_ALONE_MS);
 }
 
-/** What needs care: cameras that are offline, and alerts that nobody has seen. */
-async function look() {
+/** Alerts that nobody has seen. */
+async function countAlerts() {
   if (!document.hidden) {
     try {
-      const [states, alerts] = await Promise.all([getJson("/api/camera-states"), getJson("/api/alerts?limit=200")]);
-      offline.clear();
-      for (const { camera_id, state, error } of states.items) if (state === "offline") offline.set(camera_id, error ?? "It does not answer");
+      const alerts = await getJson("/api/alerts?limit=200");
       const open = alerts.items.filter((alert) => !alert.acknowledged_at && !alert.cleared_at).map(({ camera_id }) => camera_id);
       for (const [camera_id, card] of cards) card.setAlerts(open.filter((one) => one === camera_id).length);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error; // the poll of the overview tells of it
     }
   }
-  setTimeout(look, CARE_EVERY_MS);
+  setTimeout(countAlerts, ALERTS_EVERY_MS);
 }
 
 installUpload(byId("upload"), byId("results"));
@@ -96,4 +101,9 @@ new LiveResults(
   },
 );
 poll();
-look();
+countAlerts();
+followCaptures((captures) => {
+  offline.clear();
+  for (const [camera_id, { state, error }] of captures) if (state === "offline") offline.set(camera_id, error);
+  showTroubles();
+});

@@ -1,12 +1,9 @@
 """The capture role, as a process, on cameras of the test's own: they come, change, die, come back and go."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -20,57 +17,11 @@ from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
 from storage.client import connect
+from tests.cameras import CameraServer, camera_server
 
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
 PASSWORD = "s3cret-word"
 WITHIN_S = 30.0
-
-
-class CameraHandler(BaseHTTPRequestHandler):
-    """MJPEG without end, until the server dies; `/moved` leads elsewhere."""
-
-    server: "CameraServer"
-
-    def log_message(self, format: str, *args: object) -> None: ...
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/inner")
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG)
-        try:
-            while not self.server.dying.wait(0.05):
-                self.wfile.write(head + JPEG + b"\r\n")
-        except OSError:
-            return
-
-
-class CameraServer(ThreadingHTTPServer):
-    daemon_threads = False
-
-    def __init__(self, port: int) -> None:
-        self.dying = threading.Event()
-        self.asked: list[str] = []
-        super().__init__(("127.0.0.1", port), CameraHandler)
-
-
-@contextmanager
-def camera_server(port: int = 0) -> Iterator[CameraServer]:
-    with CameraServer(port) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.dying.set()
-            server.shutdown()
-    thread.join()
 
 
 class World:
@@ -119,7 +70,7 @@ def gate(server: CameraServer, camera_id: str = "gate-1", path: str = "/live", f
 
 
 def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Path) -> None:
-    with camera_server() as server:
+    with camera_server([JPEG]) as server:
         port = server.server_port
         fleet.start("capture")
         fleet.wait_for("started", "capture")
@@ -130,7 +81,7 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
     assert world.wait_for("gate-1", is_offline) < 10
     state = world.states.get("gate-1")
     assert state is not None and "127.0.0.1" in str(state.error) and PASSWORD not in str(state)
-    with camera_server(port) as server:
+    with camera_server([JPEG], port) as server:
         assert world.wait_for("gate-1", is_live) < 10
         world.cameras.put(replace(gate(server), source=replace(gate(server).source, enabled=False)))
         world.wait_for("gate-1", lambda state: state is None)
@@ -161,7 +112,7 @@ def wait_for_answer(world: World, question: str) -> PictureAnswer:
 
 def test_a_crash_and_a_killed_role_interrupt_for_a_moment(fleet, world: World) -> None:
     names = ("gate-1", "gate-2")
-    with camera_server() as server:
+    with camera_server([JPEG]) as server:
         for name in names:
             world.cameras.put(gate(server, name))
         fleet.start("capture")

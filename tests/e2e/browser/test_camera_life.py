@@ -1,0 +1,137 @@
+"""A camera's life on the pages: it is added by its address, dies, comes back, and never tells its password."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import samples
+from tests.cameras import camera_server
+from tests.e2e.browser.conftest import Running
+
+CAMERA = "side-door"
+PASSWORD = "horse-battery-staple"
+WITHIN_MS = 10_000
+PICTURE_WITHIN_MS = 20_000
+ALERT_WITHIN_MS = 60_000  # thirty seconds of silence, and what analytics take to tell
+ENOUGH_TO_BE_MISSED = 10  # results, after which a camera's silence raises an alert
+FRAMES = 60
+TOLD_BY = (
+    "/api/cameras",
+    f"/api/cameras/{CAMERA}",
+    "/api/camera-states",
+    "/api/audit?limit=500",
+    "/api/events?limit=500",
+    "/api/alerts?limit=500",
+    f"/api/frames?camera={CAMERA}&limit=5",
+    "/overview.json",
+)
+PAGES = ("/", f"/cameras/{CAMERA}", "/settings", "/alerts", "/system", f"/analytics?camera={CAMERA}")
+
+
+@pytest.fixture(scope="module")
+def jpegs() -> list[bytes]:
+    clip = cv2.VideoCapture(str(samples.CLIP))
+    pictures = [clip.read()[1] for _ in range(FRAMES)]
+    clip.release()
+    return [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
+
+
+@pytest.fixture
+def settings_page(open_page: Callable[..., Page]) -> Iterator[Page]:
+    """The page of settings; at the end the camera is removed there."""
+    page = open_page("/settings")
+    page.on("dialog", lambda dialog: dialog.accept())
+    yield page
+    page.goto("/settings", wait_until="domcontentloaded")
+    page.get_by_role("button", name=f"Remove {CAMERA}").click()
+    expect(page.get_by_role("rowheader", name=CAMERA)).to_have_count(0)
+
+
+def add_camera(page: Page, url: str) -> None:
+    page.get_by_text("Add a camera").click()
+    form = page.locator("#camera-form")
+    form.get_by_label("Id").fill(CAMERA)
+    form.get_by_label("Address").fill(url)
+    form.get_by_role("button", name="See a test picture").click()
+    expect(form.locator("img.test-picture")).to_be_visible(timeout=PICTURE_WITHIN_MS)
+    form.get_by_role("button", name="Add the camera").click()
+    expect(page.locator("#cameras").get_by_role("rowheader", name=CAMERA)).to_be_visible()
+
+
+def expect_live(card: Locator, camera: Page, seen: str) -> None:
+    """Within ten seconds both pages show boxes, of a picture later than that of the time `seen` on the card."""
+    expect(card.locator("time")).not_to_have_attribute("datetime", seen, timeout=WITHIN_MS)
+    expect(card.locator(".state")).to_have_text("Live", timeout=WITHIN_MS)
+    expect(card.locator("rect.box").first).to_be_visible(timeout=WITHIN_MS)
+    expect(camera.locator(".live .state")).to_have_text("Live", timeout=WITHIN_MS)
+    expect(camera.locator(".live rect.box").first).to_be_visible(timeout=WITHIN_MS)
+
+
+def wait_for_results(page: Page, count: int) -> None:
+    deadline = time.monotonic() + WITHIN_MS / 1000
+    while len(page.request.get(f"/api/frames?camera={CAMERA}&limit={count}").json()["items"]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_a_camera_added_on_the_page_lives_dies_and_comes_back(
+    open_page: Callable[..., Page], settings_page: Page, running: Running, jpegs: list[bytes]
+) -> None:
+    secret = f"ada:{PASSWORD}"
+    overview, camera, alerts = open_page("/"), open_page(f"/cameras/{CAMERA}"), open_page("/alerts")
+    card = overview.locator(".card", has=overview.get_by_role("link", name=CAMERA, exact=True))
+    with camera_server(jpegs, interval_s=0.1, user_and_password=secret) as server:
+        port = server.server_port
+        add_camera(settings_page, f"http://{secret}@127.0.0.1:{port}/live")
+        expect_live(card, camera, "")
+        wait_for_results(overview, ENOUGH_TO_BE_MISSED)
+    expect(card.locator(".state")).to_have_text("Offline", timeout=WITHIN_MS)
+    expect(camera.locator(".live .state")).to_have_text("Offline", timeout=WITHIN_MS)
+    expect(camera.locator("#trouble")).to_contain_text("127.0.0.1")
+    seen = card.locator("time").get_attribute("datetime")
+    alert = alerts.locator(".alert", has_text=f"{CAMERA} sends nothing any more")
+    expect(alert).to_be_visible(timeout=ALERT_WITHIN_MS)
+    with camera_server(jpegs, port, interval_s=0.1, user_and_password=secret):
+        expect_live(card, camera, seen or "")
+        expect(camera.locator("#trouble")).to_be_empty()
+        assert told_by_answers(overview) == []
+        assert told_by_pages(open_page) == []
+    assert told_by_logs(running.data_dir) == []
+
+
+def told_by_answers(page: Page) -> list[str]:
+    """Where answers name the password."""
+    told = []
+    for url in TOLD_BY:
+        answer = page.request.get(url)
+        assert answer.ok, url
+        if PASSWORD in answer.text():
+            told.append(url)
+    return told
+
+
+def told_by_pages(open_page: Callable[..., Page]) -> list[str]:
+    """Which pages name it, as they are sent and as their scripts fill them, in what is typed too."""
+    told = []
+    for url in PAGES:
+        page = open_page(url)
+        page.wait_for_timeout(1000)  # until the scripts have filled it
+        typed = page.evaluate("[...document.querySelectorAll('input, textarea')].map(({ value }) => value).join(' ')")
+        if PASSWORD in page.content() + typed:
+            told.append(url)
+        page.close()
+    return told
+
+
+def told_by_logs(data_dir: Path) -> list[str]:
+    """Which log files name it."""
+    logs = [
+        path for path in data_dir.rglob("*") if path.is_file() and re.search(r"\.(log|err|out)(\.\d+)?$", path.name)
+    ]
+    assert any("capture" in path.name for path in logs), logs
+    return [str(path) for path in logs if PASSWORD.encode() in path.read_bytes()]
