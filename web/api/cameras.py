@@ -105,6 +105,7 @@ def blueprint(services: Services) -> Blueprint:
     @describes(
         {
             200: Answer("What the camera shows now.", _PICTURES),
+            409: "No process captures, or all are busy.",
             422: "The camera gives no picture; the message says why.",
         }
     )

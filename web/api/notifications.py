@@ -75,7 +75,13 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.post("/test")
     @requires(Role.ADMINISTRATOR)
-    @describes({200: DeliveryRecord, 404: "There is no such channel."})
+    @describes(
+        {
+            200: DeliveryRecord,
+            404: "There is no such channel.",
+            409: "No process sends notifications, or it is busy.",
+        }
+    )
     def test(body: TestChannel) -> ResponseReturnValue:
         """Send a test over a channel, and tell what became of it."""
         return services.notifications.test(body.channel)

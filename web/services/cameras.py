@@ -102,19 +102,19 @@ class CameraDocuments:
 
         Raises:
             ContractError: the address is none of a camera.
-            RequestError: 422, it gives no picture, and why; 503, no process captures.
+            RequestError: 422, it gives no picture, and why; 409, no process captures, or all are busy.
             UnavailableError: MongoDB does not answer.
         """
         stored = None if camera_id is None else self._cameras.get(camera_id)
         known = None if stored is None or stored.source is None else stored.source.url
         complete = with_secrets_of(check_url(url), known)
         if not self._capturing.held():
-            raise RequestError(503, "no process captures now; start the role capture", code="no_capture")
+            raise RequestError(409, "no process captures now; start the role capture", code="no_capture")
         question = self._tests.ask(complete, datetime.now(timezone.utc))
         answer = self._wait_for(question)
         if answer is None:
             self._tests.withdraw(question)
-            raise RequestError(503, "the processes that capture are busy; try again", code="no_capture")
+            raise RequestError(409, "the processes that capture are busy; try again", code="no_capture")
         if answer.picture is None:
             raise RequestError(422, answer.error or "no picture came", code="no_picture")
         return answer.picture

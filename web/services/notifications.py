@@ -55,13 +55,13 @@ class NotificationSettings:
         """Send a test over a channel; return the delivery.
 
         Raises:
-            RequestError: 404, there is no such channel; 503, no process sends notifications.
+            RequestError: 404, there is no such channel; 409, no process sends notifications, or it is busy.
             UnavailableError: MongoDB does not answer.
         """
         if channel not in [one.name for one in self._store.get().channels]:
             raise RequestError(404, f"there is no channel {channel!r:.60}")
         if not self._sending.held():
-            raise RequestError(503, "no process sends notifications now; start the role notify", code="no_notify")
+            raise RequestError(409, "no process sends notifications now; start the role notify", code="no_notify")
         delivery_id = f"test/{uuid.uuid4().hex}"
         self._store.add([PendingDelivery(delivery_id, channel, None, None, 0)], datetime.now(timezone.utc))
         deadline = time.monotonic() + _ANSWER_WITHIN_S
@@ -70,5 +70,5 @@ class NotificationSettings:
             if found is not None and found["state"] != DeliveryState.PENDING.value:
                 return found
         raise RequestError(
-            503, "the process that sends notifications is busy; its deliveries tell later", code="no_notify"
+            409, "the process that sends notifications is busy; its deliveries tell later", code="no_notify"
         )

@@ -70,7 +70,7 @@ def test_what_is_wrong_is_said(web, document, said):
 def test_the_capture_role_answers_tests_and_tells_states(web, mongo, settings):
     client, tests = web.client(), CameraTests(mongo, settings)
     client.put("/api/cameras/gate-1", json=GATE)
-    assert client.post("/api/cameras/test", json={"url": SECRET}).status_code == 503, "nobody captures"
+    assert client.post("/api/cameras/test", json={"url": SECRET}).status_code == 409, "nobody captures"
     Leases(mongo, settings, CAPTURE, "test", 60).acquire("test")
     asked = []
 
