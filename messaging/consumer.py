@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ _JOIN_AGAIN_MOST_S = 640.0
 
 class GroupConsumer:
     """A member of a consumer group: polls, tells of partitions that come and go, and commits what it is told.
+
+    `on_assigned` and `on_revoked` are called from within `poll`, in the caller's thread, when it has happened.
 
     Range assignment over topics of equal partition counts gives a member the same numbers of each. A member that is
     killed is found missing after 8 s; one that closes leaves at once.
@@ -95,6 +98,7 @@ class GroupConsumer:
         consumer = self._started()
         try:
             batches = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            self._listener.tell()
             self._join_again_if_forgotten(consumer)
         except KafkaError as error:
             raise UnavailableError(f"cannot poll {', '.join(self._topics)}: {error!r}") from error
@@ -105,8 +109,8 @@ class GroupConsumer:
         return {(place.topic, place.partition) for place in self._started().assignment()}
 
     def pause(self, places: Iterable[Place]) -> None:
-        """Fetch nothing from these partitions, though they stay owned."""
-        self._started().pause(*(TopicPartition(*place) for place in places))
+        """Fetch nothing from those of these partitions that are owned, though they stay so."""
+        self._started().pause(*(TopicPartition(*place) for place in self.assignment() & set(places)))
 
     def seek(self, place: Place, offset: int) -> None:
         """Poll this partition from `offset` on."""
@@ -267,18 +271,28 @@ class Follower:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python carries no types
-    """Turns kafka-python's callbacks into calls with plain places."""
+    """Notes kafka-python's callbacks, which come in a thread of its own, and tells of them in the caller's.
+
+    Told at once, a second rebalance fell into the middle of what the first one had started: partitions that came were
+    forgotten, and nobody worked on them until the next rebalance.
+    """
 
     def __init__(
         self, on_assigned: Callable[[set[Place]], None] | None, on_revoked: Callable[[set[Place]], None] | None
     ) -> None:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._noted: deque[tuple[Callable[[set[Place]], None] | None, set[Place]]] = deque()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        if self._on_revoked is not None:
-            self._on_revoked({(place.topic, place.partition) for place in revoked})
+        self._noted.append((self._on_revoked, {(place.topic, place.partition) for place in revoked}))
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        if self._on_assigned is not None:
-            self._on_assigned({(place.topic, place.partition) for place in assigned})
+        self._noted.append((self._on_assigned, {(place.topic, place.partition) for place in assigned}))
+
+    def tell(self) -> None:
+        """Tell of what was noted since the last call, in its order."""
+        while self._noted:
+            told, places = self._noted.popleft()
+            if told is not None:
+                told(places)
