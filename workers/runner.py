@@ -66,6 +66,8 @@ def run_role(name: str, role: Role, settings: Settings) -> int:
             return 1
         finally:
             role.close()
+    for number in (signal.SIGTERM, signal.SIGINT):  # a second signal must not make a failure of a clean end
+        signal.signal(number, signal.SIG_IGN)
     log.info("%s: stopped", name)
     return 0
 
