@@ -14,8 +14,9 @@ from ops.ports import free_ports
 from samples import CLIP
 from storage.cameras import Cameras
 from storage.client import connect
+from tests.cameras import camera_server
 from tests.integration.workers.conftest import Fleet, wait_for_count
-from tests.integration.workers.test_capture_role import camera_server
+from tests.integration.workers.test_capture_role import JPEG
 
 FRAMES = 24
 COUNTED_WITHIN_S = 10
@@ -94,7 +95,7 @@ def wait_until_cameras_are(fleet: Fleet, expected: dict[str, float]) -> None:
 
 def test_capture_tells_which_cameras_give_frames_and_forgets_those_that_are_gone(fleet, settings):
     (nobody,) = free_ports(1)
-    with camera_server() as server, connect(settings) as client:
+    with camera_server([JPEG]) as server, connect(settings) as client:
         cameras = Cameras(client, settings)
         cameras.put(Camera("here", source=CameraSource(f"http://127.0.0.1:{server.server_port}/x", fps=5)))
         cameras.put(Camera("gone", source=CameraSource(f"http://127.0.0.1:{nobody}/x", fps=5)))
