@@ -10,7 +10,7 @@ from contracts.events import Alert
 from contracts.times import to_rfc3339
 from settings import Settings
 from storage.client import Document, database, mongo_errors
-from storage.events import ListFilter
+from storage.lists import ListFilter
 from storage.retention import DAY_S, ensure_retention, write_once
 
 COLLECTION = "alerts"

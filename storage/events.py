@@ -12,40 +12,11 @@ from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
 from storage.client import Document, database, mongo_errors
+from storage.lists import ListFilter
 from storage.retention import DAY_S, ensure_retention, write_once
 
 COLLECTION = "events"
 _NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
-
-
-@dataclass(frozen=True)
-class ListFilter:
-    """Which entries of a list are wanted: of a camera, a kind (or rule), from a time on and before another.
-
-    `after` names the entry that the list goes on after, by its time and id.
-    """
-
-    camera_id: str | None = None
-    kind: str | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-    after: tuple[datetime, str] | None = None
-
-    def query(self, kind_field: str, at_field: str) -> Document:
-        """Return the condition on documents whose kind and time have these names."""
-        parts: list[Document] = []
-        if self.camera_id is not None:
-            parts.append({"camera_id": self.camera_id})
-        if self.kind is not None:
-            parts.append({kind_field: self.kind})
-        if self.start is not None:
-            parts.append({at_field: {"$gte": self.start}})
-        if self.end is not None:
-            parts.append({at_field: {"$lt": self.end}})
-        if self.after is not None:
-            at, key = self.after
-            parts.append({at_field: {"$lte": at}, "$or": [{at_field: {"$lt": at}}, {"_id": {"$lt": key}}]})
-        return {"$and": parts} if parts else {}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from contracts.faces import FacesRecord
 from contracts.offsets import SourceOffset
 from settings import Settings
 from storage.client import Document, database, mongo_errors
+from storage.lists import ListPlace, behind
 from storage.results import COLLECTION as RESULTS
 from storage.results import from_document
 from storage.retention import DAY_S, ensure_retention
@@ -203,16 +204,13 @@ class Jobs:
             found = self._collection.find_one({"_id": job_id})
         return None if found is None else _from_document(found)
 
-    def newest(self, limit: int, after: tuple[datetime, str] | None = None) -> list[Job]:
+    def newest(self, limit: int, after: ListPlace | None = None) -> list[Job]:
         """Return up to `limit` jobs, the newest first, those behind the one of this time and id.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        query: Document = {}
-        if after is not None:
-            at, job_id = after
-            query = {"$or": [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": job_id}}]}
+        query = {} if after is None else behind("created_at", after)
         with mongo_errors("cannot read the jobs"):
             found = list(self._collection.find(query).sort([("created_at", -1), ("_id", -1)]).limit(limit))
         return [_from_document(document) for document in found]

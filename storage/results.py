@@ -1,19 +1,18 @@
 """Collection `DetectedFaces`: one document a frame."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne
-from pymongo.errors import OperationFailure
 
 from contracts.faces import FacesRecord, Status
 from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
 from storage.client import Document, database, mongo_errors
+from storage.lists import ListPlace, behind
+from storage.retention import DAY_S, ensure_retention
 
 COLLECTION = "DetectedFaces"
-_RETENTION_INDEX = "retention"
 _NEWEST_FIRST = [("captured_at", DESCENDING), ("_id", DESCENDING)]
 _TIMES = ("captured_at", "detected_at")
 
@@ -24,7 +23,7 @@ class Results:
     def __init__(self, client: "MongoClient[Document]", settings: Settings) -> None:
         self._database = database(client, settings)
         self._collection = self._database[COLLECTION]
-        self._retention_s = int(settings.retention_days * 24 * 3600)
+        self._retention_s = int(settings.retention_days * DAY_S)
 
     def ensure_indexes(self) -> None:
         """Make the indexes: by camera and time, newest first, and removal after the retention.
@@ -39,15 +38,7 @@ class Results:
                     IndexModel(_NEWEST_FIRST, name="time_id"),
                 ]
             )
-            retention = IndexModel("detected_at", name=_RETENTION_INDEX, expireAfterSeconds=self._retention_s)
-            try:
-                self._collection.create_indexes([retention])
-            except OperationFailure:  # it exists with another time: the setting was changed
-                self._database.command(
-                    "collMod",
-                    COLLECTION,
-                    index={"name": _RETENTION_INDEX, "expireAfterSeconds": self._retention_s},
-                )
+        ensure_retention(self._collection, "detected_at", self._retention_s)
 
     def replace_many(self, records: Iterable[FacesRecord]) -> int:
         """Write each record under its source's id, and return how many ids that are.
@@ -80,9 +71,7 @@ class Results:
             found = self._collection.find_one({"_id": str(source)})
         return None if found is None else from_document(found)
 
-    def newest(
-        self, limit: int, camera_id: str | None = None, after: tuple[datetime, str] | None = None
-    ) -> list[FacesRecord]:
+    def newest(self, limit: int, camera_id: str | None = None, after: ListPlace | None = None) -> list[FacesRecord]:
         """Return up to `limit` results, the last captured first, of one camera or of all.
 
         `after` names the result that the list goes on after, by its time and id.
@@ -92,8 +81,7 @@ class Results:
         """
         query: Document = {} if camera_id is None else {"camera_id": camera_id}
         if after is not None:
-            at, key = after
-            query |= {"captured_at": {"$lte": at}, "$or": [{"captured_at": {"$lt": at}}, {"_id": {"$lt": key}}]}
+            query |= behind("captured_at", after)
         with mongo_errors("cannot read results"):
             found = list(self._collection.find(query).sort(_NEWEST_FIRST).limit(limit))
         return [from_document(document) for document in found]

@@ -24,7 +24,7 @@ from storage.leases import CAPTURE, Leases
 from workers.capture_children import CaptureChildren, Report
 from workers.capture_picture import take_picture
 from workers.capture_shares import CaptureShare
-from workers.runner import Backoff
+from workers.runner import run_steps
 
 log = logging.getLogger(__name__)
 
@@ -89,20 +89,13 @@ class CaptureRole:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. While MongoDB is away the cameras are captured as before."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            try:
-                self._look()
-                self._healthy["mongodb"] = True
-                backoff.reset()
-                wait_s = _STEP_S
-            except UnavailableError as error:
-                self._healthy["mongodb"] = False
-                log.warning("%s", error)
-                wait_s = backoff.next_s()
+        run_steps(self._step, stop, count, healthy=self._healthy, server="mongodb", pause_s=_STEP_S)
+
+    def _step(self) -> None:
+        try:
+            self._look()
+        finally:
             self._children.capture({name: self._wanted[name] for name in self._mine if name in self._wanted})
-            stop.wait(wait_s)
 
     def _look(self) -> None:
         changes = self._follower.poll()

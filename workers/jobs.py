@@ -20,7 +20,7 @@ from storage.client import connect
 from storage.jobs import Job, Jobs, JobState
 from storage.leases import Leases
 from workers.job_sending import JobSender, Stopped
-from workers.runner import Backoff
+from workers.runner import run_steps
 
 log = logging.getLogger(__name__)
 
@@ -88,19 +88,7 @@ class JobsRole:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            try:
-                self._step()
-                self._healthy["mongodb"] = True
-                backoff.reset()
-                wait_s = _STEP_S
-            except UnavailableError as error:
-                self._healthy["mongodb"] = False
-                log.warning("%s", error)
-                wait_s = backoff.next_s()
-            stop.wait(wait_s)
+        run_steps(self._step, stop, count, healthy=self._healthy, server="mongodb", pause_s=_STEP_S)
 
     def _step(self) -> None:
         over = [camera_id for camera_id, sending in self._sending.items() if sending.future.done()]

@@ -29,7 +29,7 @@ from storage.client import connect
 from storage.leases import NOTIFY, Leases
 from storage.notifications import DeliveryState, NotificationStore, PendingDelivery
 from workers.notify_channels import send
-from workers.runner import Backoff
+from workers.runner import Backoff, run_steps
 
 log = logging.getLogger(__name__)
 
@@ -83,23 +83,20 @@ class Notify:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            records: list[LogRecord] = []
-            try:
-                records = self._consumer.poll(_POLL_MS)
-                self._healthy["kafka"] = True
-            except UnavailableError as error:
-                self._healthy["kafka"] = False
-                log.warning("%s", error)
-                stop.wait(backoff.next_s())
-            self._until_stored(records, stop)
-            try:
-                self._say_that_it_lives()
-                self._deliver_due(stop)
-            except UnavailableError as error:
-                log.warning("%s", error)
+        run_steps(lambda: self._step(stop), stop, count, healthy=self._healthy, server="kafka")
+
+    def _step(self, stop: threading.Event) -> None:
+        try:
+            self._until_stored(self._consumer.poll(_POLL_MS), stop)
+        finally:  # what is due is delivered while Kafka is away, too
+            self._deliver_what_is_due(stop)
+
+    def _deliver_what_is_due(self, stop: threading.Event) -> None:
+        try:
+            self._say_that_it_lives()
+            self._deliver_due(stop)
+        except UnavailableError as error:
+            log.warning("%s", error)
 
     def _say_that_it_lives(self) -> None:
         if time.monotonic() - self._signed_s >= _SIGN_OF_LIFE_S / 4:

@@ -105,6 +105,34 @@ class Backoff:
         self._next_s = _FIRST_BACKOFF_S
 
 
+def run_steps(
+    step: Callable[[], None],
+    stop: threading.Event,
+    count: int | None,
+    *,
+    healthy: dict[str, bool],
+    server: str,
+    pause_s: float = 0.0,
+) -> None:
+    """Call `step` until `stop` is set, or `count` times, with a pause after each call.
+
+    A server that does not answer is waited for; `healthy[server]` tells whether the last call found it.
+    """
+    backoff, steps = Backoff(), 0
+    while not stop.is_set() and (count is None or steps < count):
+        steps += 1
+        try:
+            step()
+        except UnavailableError as error:
+            healthy[server] = False
+            log.warning("%s", error)
+            stop.wait(backoff.next_s())
+        else:
+            healthy[server] = True
+            backoff.reset()
+            stop.wait(pause_s)
+
+
 class HealthServer:
     """Serves `/healthz`, `/readyz` and `/metrics` in a thread of its own."""
 

@@ -17,7 +17,7 @@ from messaging.records import LogRecord
 from settings import Settings
 from storage.client import connect
 from storage.results import Results
-from workers.runner import Backoff
+from workers.runner import Backoff, run_steps
 from workers.sink_metrics import SinkMetrics
 
 log = logging.getLogger(__name__)
@@ -78,20 +78,13 @@ class Sink:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            try:
-                records = self._poll()
-                self._commit_if_due()
-                self._healthy["kafka"] = True
-            except UnavailableError as error:
-                self._healthy["kafka"] = False
-                log.warning("%s", error)
-                stop.wait(backoff.next_s())
-                continue
-            if records:
-                self._store(records, stop)
+        run_steps(lambda: self._step(stop), stop, count, healthy=self._healthy, server="kafka")
+
+    def _step(self, stop: threading.Event) -> None:
+        records = self._poll()
+        self._commit_if_due()
+        if records:
+            self._store(records, stop)
 
     def _poll(self) -> list[LogRecord]:
         most = self._settings.sink_batch

@@ -7,7 +7,6 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from contracts.errors import ContractError
 from web.access import Role, principal, requires
 from web.api.analytics_records import AlertPage, AlertRecord
 from web.api.events import Wanted
@@ -29,10 +28,7 @@ def blueprint(services: Services) -> Blueprint:
     @describes({200: AlertPage})
     def newest(query: Wanted) -> Response:
         """Alerts, the last raised first. The kind is the rule that raised them."""
-        try:
-            items, after = services.alerts.page(query.filter, query.limit, query.cursor)
-        except ContractError as error:
-            raise RequestError(400, str(error)) from error
+        items, after = services.alerts.page(query.filter, query.limit, query.cursor)
         return jsonify({"items": items, "next": after})
 
     @routes.post("/<alert_id>/ack")

@@ -2,13 +2,11 @@
 
 from flask import Blueprint, Response, jsonify
 
-from contracts.errors import ContractError
-from storage.events import ListFilter
+from storage.lists import ListFilter
 from web.access import Role, requires
 from web.api.analytics_records import EventPage
 from web.api.openapi import describes
 from web.api.times import QueryTime
-from web.errors import RequestError
 from web.parameters import CameraName, Cursor, Query, described
 from web.services import Services
 
@@ -41,10 +39,7 @@ def blueprint(services: Services) -> Blueprint:
     @describes({200: EventPage})
     def newest(query: Wanted) -> Response:
         """What happened: crossings, visits, waits, changes of level; the last first."""
-        try:
-            items, after = services.events.page(query.filter, query.limit, query.cursor)
-        except ContractError as error:
-            raise RequestError(400, str(error)) from error
+        items, after = services.events.page(query.filter, query.limit, query.cursor)
         return jsonify({"items": items, "next": after})
 
     return routes

@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
 from settings import Settings
 from web.access import Role, principal, requires
@@ -87,10 +86,7 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     @describes({200: FacesPage})
     def newest(query: NewestResults) -> Response:
         """The newest results, of one camera or of all, the last captured first."""
-        try:
-            page = services.frames.newest(query.limit, query.camera, query.cursor)
-        except ContractError as error:
-            raise RequestError(400, str(error)) from error
+        page = services.frames.newest(query.limit, query.camera, query.cursor)
         return jsonify({"items": [record.to_dict() for record in page.items], "next": page.next})
 
     @routes.get("/<topic>/<int:partition>/<int:offset>")

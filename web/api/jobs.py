@@ -4,20 +4,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Literal
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from contracts.errors import ContractError
-from contracts.times import from_rfc3339, to_rfc3339
+from contracts.times import to_rfc3339
 from storage.jobs import Job
 from web.access import Role, requires
 from web.api.job_records import JobPage, JobRecord, JobResults
 from web.api.openapi import Answer, Content, describes
-from web.errors import RequestError
 from web.parameters import Cursor, Query, described
 from web.services import Services
 
@@ -53,8 +50,7 @@ def blueprint(services: Services) -> Blueprint:
     @describes({200: JobPage})
     def newest(query: Listing) -> Response:
         """Uploads, the newest first."""
-        items, after = services.uploads.newest(query.limit, _decode_cursor(query.cursor))
-        following = None if after is None else f"{to_rfc3339(after[0])}/{after[1]}"
+        items, following = services.uploads.page(query.limit, query.cursor)
         return jsonify({"items": [services.uploads.describe(job) for job in items], "next": following})
 
     @routes.get("/<job_id>")
@@ -125,13 +121,3 @@ def _row(cells: tuple[object, ...]) -> str:
 def _text(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def _decode_cursor(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    at, _, job_id = cursor.partition("/")
-    try:
-        return from_rfc3339(at), job_id
-    except ContractError as error:
-        raise RequestError(400, f"cursor should be the next of an earlier page, is {cursor!r:.40}") from error

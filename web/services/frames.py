@@ -1,8 +1,5 @@
 """Pictures that are sent in, and the results of all frames."""
 
-import base64
-import binascii
-import json
 import logging
 import threading
 import time
@@ -15,11 +12,11 @@ from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import OffsetRange, SourceOffset
-from contracts.times import from_rfc3339, to_rfc3339
 from messaging.producer import Producer
 from settings import Settings
 from storage.results import Results
 from web.metrics import WebMetrics
+from web.services.cursors import decode_place, encode_place
 from web.services.enqueuing import Enqueuer
 from web.services.readers import ReaderPool
 from web.services.recent import RecentResults
@@ -122,12 +119,13 @@ class Frames:
         """Return a page of results, the last captured first, of one camera or of all.
 
         Raises:
-            ContractError: the cursor is none that an earlier page gave.
+            RequestError: 400, the cursor is none that an earlier page gave.
             UnavailableError: MongoDB does not answer.
         """
-        found = self._results.newest(limit + 1, camera_id, None if cursor is None else _decode_cursor(cursor))
+        found = self._results.newest(limit + 1, camera_id, None if cursor is None else decode_place(cursor))
         items = found[:limit]
-        return Page(items, _encode_cursor(items[-1]) if len(found) > limit else None)
+        more = len(found) > limit
+        return Page(items, encode_place(items[-1].captured_at, str(items[-1].source)) if more else None)
 
     def picture(self, source: SourceOffset) -> bytes | None:
         """Return a frame's picture as it was sent, None when the log does not hold it, or no more.
@@ -146,18 +144,3 @@ class Frames:
             except ContractError:  # never written
                 return None
         return read.records[0].value if read.records else None
-
-
-def _encode_cursor(record: FacesRecord) -> str:
-    place = json.dumps([to_rfc3339(record.captured_at), str(record.source)])
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(at, str) and isinstance(key, str):
-            return from_rfc3339(at), key
-    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-        raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}") from error
-    raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}")

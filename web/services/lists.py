@@ -1,18 +1,16 @@
 """Pages of lists, newest first, with cursors that name the last entry shown."""
 
-import base64
-import binascii
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339
 from storage.alerts import Alerts
-from storage.events import Events, ListFilter
+from storage.events import Events
+from storage.lists import ListFilter
+from web.services.cursors import decode_place, encode_place
 
 Entry = dict[str, Any]
 
@@ -27,7 +25,7 @@ class EventList:
         """Return a page of events and the cursor of the next one.
 
         Raises:
-            ContractError: the cursor is none that an earlier page gave.
+            RequestError: 400, the cursor is none that an earlier page gave.
             UnavailableError: MongoDB does not answer.
         """
         return _read_page(self._events.newest, wanted, limit, cursor, at_field="at", id_field="event_id")
@@ -44,7 +42,7 @@ class AlertList:
         """Return a page of alerts and the cursor of the next one.
 
         Raises:
-            ContractError: the cursor is none that an earlier page gave.
+            RequestError: 400, the cursor is none that an earlier page gave.
             UnavailableError: MongoDB does not answer.
         """
         return _read_page(self._alerts.newest, wanted, limit, cursor, at_field="raised_at", id_field="alert_id")
@@ -79,23 +77,12 @@ def _read_page(
     """Return up to `limit` entries that are `wanted`, and the cursor of the next page; None after the last one.
 
     Raises:
-        ContractError: the cursor is none that an earlier page gave.
+        RequestError: 400, the cursor is none that an earlier page gave.
         UnavailableError: MongoDB does not answer.
     """
-    after = None if cursor is None else _decode(cursor)
+    after = None if cursor is None else decode_place(cursor)
     found = newest(limit + 1, replace(wanted, after=after))
     items = found[:limit]
     if len(found) <= limit:
         return items, None
-    place = json.dumps([items[-1][at_field], items[-1][id_field]])
-    return items, base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(at, str) and isinstance(key, str):
-            return from_rfc3339(at), key
-    except (binascii.Error, ValueError, TypeError, RecursionError, ContractError) as error:
-        raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}") from error
-    raise ContractError(f"cursor should be the next of an earlier page, is {cursor!r:.40}")
+    return items, encode_place(from_rfc3339(items[-1][at_field]), items[-1][id_field])

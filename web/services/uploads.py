@@ -14,6 +14,7 @@ from settings import Settings
 from storage.cameras import Cameras
 from storage.jobs import Job, JobFile, Jobs, JobState
 from web.errors import RequestError
+from web.services.cursors import decode_place, encode_place
 from web.services.pictures import sniff_content_type
 
 PICTURES_AT_MOST = 1000
@@ -89,15 +90,16 @@ class Uploads:
             raise RequestError(404, f"there is no job {job_id!r:.60}")
         return job
 
-    def newest(self, limit: int, after: tuple[datetime, str] | None) -> tuple[list[Job], tuple[datetime, str] | None]:
-        """Return up to `limit` jobs, the newest first, and where the next page begins.
+    def page(self, limit: int, cursor: str | None) -> tuple[list[Job], str | None]:
+        """Return up to `limit` jobs, the newest first, and the cursor of the next page; None after the last one.
 
         Raises:
+            RequestError: 400, the cursor is none that an earlier page gave.
             UnavailableError: MongoDB does not answer.
         """
-        found = self._jobs.newest(limit + 1, after)
+        found = self._jobs.newest(limit + 1, None if cursor is None else decode_place(cursor))
         items = found[:limit]
-        return items, (items[-1].created_at, items[-1].job_id) if len(found) > limit else None
+        return items, encode_place(items[-1].created_at, items[-1].job_id) if len(found) > limit else None
 
     def cancel(self, job_id: str) -> Job:
         """End a job that has not ended; frames that are in the log already get their results.

@@ -24,7 +24,7 @@ from workers.analytics.delivery import Delivery
 from workers.analytics.keeper import Keeper
 from workers.analytics.snapshots import SnapshotTaker
 from workers.analytics.venues import VenueJudge
-from workers.runner import Backoff
+from workers.runner import Backoff, run_steps
 
 log = logging.getLogger(__name__)
 
@@ -102,20 +102,12 @@ class Analytics:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            try:
-                caught_up = self._analyse_next()
-                self._look(caught_up)
-                self._insist(stop, lambda: self._save(caught_up))  # noqa: B023  # called before the next round
-                self._healthy["kafka"] = True
-            except UnavailableError as error:
-                self._healthy["kafka"] = False
-                log.warning("%s", error)
-                stop.wait(backoff.next_s())
-            else:
-                backoff.reset()
+        run_steps(lambda: self._step(stop), stop, count, healthy=self._healthy, server="kafka")
+
+    def _step(self, stop: threading.Event) -> None:
+        caught_up = self._analyse_next()
+        self._look(caught_up)
+        self._insist(stop, lambda: self._save(caught_up))
 
     def _analyse_next(self) -> bool:
         """Analyse what comes next; return whether that is all there is by now."""

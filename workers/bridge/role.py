@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from messaging.tasks import TaskQueue
 from settings import Settings
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.pools import Pool, Pools
-from workers.runner import Backoff
+from workers.runner import run_steps
 
 log = logging.getLogger(__name__)
 
@@ -96,19 +97,14 @@ class Bridge:
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
-        backoff, steps = Backoff(), 0
-        while not stop.is_set() and (count is None or steps < count):
-            steps += 1
-            try:
-                self.step()
-            except UnavailableError as error:
-                self._healthy["kafka"] = False
-                log.warning("%s", error)
-                stop.wait(backoff.next_s())
-                self._forgive()
-            else:
-                self._healthy["kafka"] = True
-                backoff.reset()
+        run_steps(self._try_step, stop, count, healthy=self._healthy, server="kafka")
+
+    def _try_step(self) -> None:
+        try:
+            self.step()
+        except UnavailableError:
+            self._last_step = -math.inf  # what was in flight is to be given time anew
+            raise
 
     def step(self) -> None:
         """Read results, look for new frames, judge what is lost, enqueue, commit.
