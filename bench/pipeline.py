@@ -221,7 +221,7 @@ def celery_with_pictures(load: Load, frames: int, warm_up: int = 50) -> dict[str
             "OMP_NUM_THREADS": "1",
         }
         site = {SITE: f"{load.site}:{Path(__file__).parent.parent}"} if load.site else {}
-        options = ["worker", f"--concurrency={PROCESSES}", "--without-mingle", "--without-gossip", "-O", "fair", "-q"]
+        options = ["worker", f"--concurrency={PROCESSES}", "--without-mingle", "--without-gossip", "-O", "fair"]
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "bench.pipeline_peers", *options, "--loglevel=ERROR"],
             env={**environment, **site},

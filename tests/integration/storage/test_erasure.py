@@ -80,7 +80,7 @@ def _fill(client: MongoClient, settings: Settings, camera: str, partition: int) 
         base["snapshots"].insert_one({"camera_id": camera, "at": at, "picture": b"jpeg"})
         one = Occupancy(camera, None, at_s, 1, 3, 3, 3, 3)
         occupancy.add_seconds([one], again=False)
-        day_s = at_s // 86_400 * 86_400
+        day_s = int(NOON.timestamp()) // 86_400 * 86_400
         rollups = [(span, Occupancy(camera, None, start, 1, 3, 3, 3, 3), 1)
                    for span, start in (("minute", at_s), ("hour", at_s), ("day", day_s - 86_400 * hour))]  # fmt: skip
         occupancy.put_rollups(rollups)
