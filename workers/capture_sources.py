@@ -31,7 +31,7 @@ FOLDER_FPS = 5.0
 _JPEG_QUALITY = 85
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 8.0, 8.0
 _LONGEST_GAP_S = 5.0
-_FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,gif,h264,hevc,mjpeg"
+FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,gif,h264,hevc,mjpeg"
 _NETWORK_FORMATS = "rtsp,sdp,rtp,mpjpeg,mjpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv,h264,hevc"
 _PROTOCOLS = {
     "rtsp": "rtsp,rtsps,rtp,srtp,tcp,tls",
@@ -149,7 +149,7 @@ class VideoFile:
 
     def grabs(self, on_damage: Callable[[str], None]) -> Iterator[Grab]:
         """As `Source.grabs`. A file that ends early is read as far as it goes."""
-        with self._open() as container:
+        with self.container() as container:
             try:
                 yield from _read(container, on_damage)
             except av.error.FFmpegError as error:
@@ -157,13 +157,14 @@ class VideoFile:
 
     def duration_s(self) -> float:
         """As `Source.duration_s`."""
-        with self._open() as container:
+        with self.container() as container:
             return (container.duration or 0) / 1_000_000
 
-    def _open(self) -> InputContainer:
-        options = {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS}
+    def container(self) -> InputContainer:
+        """Open the file; raises ConfigurationError when it cannot be read as video."""
+        options = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS}
         try:
-            container = _with_video(av.open(str(self._path), options=options, metadata_errors="replace"))
+            container = with_video(av.open(str(self._path), options=options, metadata_errors="replace"))
             stream = container.streams.video[0]
             if self._max_pixels is not None and stream.width * stream.height > self._max_pixels:
                 container.close()
@@ -232,7 +233,7 @@ class NetworkCamera:
 
     def grabs(self, on_damage: Callable[[str], None]) -> Iterator[Grab]:
         """As `Source.grabs`. A camera that is silent for a few seconds counts as broken off."""
-        with self._open() as container:
+        with self.container() as container:
             try:
                 yield from _read(container, on_damage)
             except av.error.FFmpegError as error:
@@ -243,7 +244,8 @@ class NetworkCamera:
         """As `Source.duration_s`."""
         return 0.0
 
-    def _open(self) -> InputContainer:
+    def container(self) -> InputContainer:
+        """Connect; raises UnavailableError when the camera does not answer."""
         located = Located(self._url) if self._locate is None else self._locate(self._url)
         scheme = located.url.partition("://")[0].lower()
         options = {**located.options, "protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _NETWORK_FORMATS}
@@ -251,7 +253,7 @@ class NetworkCamera:
             options |= {"rtsp_transport": "tcp"}
         try:
             container = av.open(located.url, options=options, timeout=self._timeouts_s, metadata_errors="replace")
-            return _with_video(container)
+            return with_video(container)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise UnavailableError(f"{self.name} does not answer: {_reason(error)}") from error
 
@@ -307,7 +309,7 @@ def _read(container: InputContainer, on_damage: Callable[[str], None]) -> Iterat
     stream = container.streams.video[0]
     clock = MediaClock(float(1 / stream.average_rate) if stream.average_rate else 1 / 25)
     for packet in container.demux(stream):
-        jpeg = _whole_jpeg(packet, stream)
+        jpeg = whole_jpeg(packet, stream)
         if jpeg is not None:
             yield Grab(clock.tick(_seconds(packet, stream)), partial(EncodedPicture, jpeg, "image/jpeg"))
             continue
@@ -323,10 +325,10 @@ def _read(container: InputContainer, on_damage: Callable[[str], None]) -> Iterat
             if frame.is_corrupt:
                 on_damage("a frame is damaged")
                 continue
-            yield Grab(at_s, partial(_encode_frame, frame))
+            yield Grab(at_s, partial(encode_frame, frame))
 
 
-def _whole_jpeg(packet: "Packet[VideoStream]", stream: VideoStream) -> bytes | None:
+def whole_jpeg(packet: "Packet[VideoStream]", stream: VideoStream) -> bytes | None:
     """Return the packet if it is a JPEG that stands alone (some AVI files leave the Huffman tables out)."""
     if stream.codec_context.name != "mjpeg":
         return None
@@ -339,14 +341,16 @@ def _seconds(part: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> f
     return None if part.pts is None or base is None else float(part.pts * base)
 
 
-def _with_video(container: InputContainer) -> InputContainer:
+def with_video(container: InputContainer) -> InputContainer:
+    """Return the container; one without video is closed, and a ValueError raised."""
     if not container.streams.video:
         container.close()
         raise ValueError("there is no picture in it")
     return container
 
 
-def _encode_frame(frame: VideoFrame) -> EncodedPicture:
+def encode_frame(frame: VideoFrame) -> EncodedPicture:
+    """Return the frame as JPEG, turned as its source says that it is to be shown."""
     picture = frame.to_ndarray(format="bgr24")
     rotation = round(frame.rotation) % 360
     return _encode_bgr(cv2.rotate(picture, _ROTATIONS[rotation]) if rotation in _ROTATIONS else picture)

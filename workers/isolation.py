@@ -5,34 +5,24 @@ it lives, since loading the model takes longer than a frame; one that has served
 dies: its frame is tried once more in a new one.
 """
 
-import ctypes
 import json
 import os
-import resource
 import select
-import signal
-import struct
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import BinaryIO
 
-from contracts.errors import CrowdwatchError, UnavailableError
+from contracts.errors import CrowdwatchError
 from contracts.faces import FacesRecord, ModelInfo, Status
 from contracts.frames import Frame
 from contracts.offsets import SourceOffset
 from settings import Settings
+from workers.child_process import LENGTH, ChildProcess, Died, answer_safely, write_message
 
 COMMAND = (sys.executable, "-m", "workers.isolation")
 _REASON_CHARS = 300
 _IDLE_S = 30.0
-_START_S = 30.0
-_LENGTH = struct.Struct(">Q")
-_CHUNK = 1 << 16
-_PR_SET_PDEATHSIG = 1
+_MOST_ANSWER_BYTES = 64 * 1024 * 1024
 
 
 class Isolator:
@@ -42,7 +32,7 @@ class Isolator:
         self._settings = settings
         self._model = model
         self._command = command
-        self._child: _Child | None = None
+        self._child: ChildProcess | None = None
 
     def run(self, frame: Frame) -> FacesRecord:
         """Return the frame's result: what the child found, or `failed` with the reason of the child's death.
@@ -55,12 +45,12 @@ class Isolator:
         used = self._child is not None
         try:
             out = self._ask(frame.picture)
-        except _Died as first:
+        except Died as first:
             if not used:
                 return self._answer(frame, Status.FAILED, str(first))
             try:
                 out = self._ask(frame.picture)
-            except _Died as second:
+            except Died as second:
                 return self._answer(frame, Status.FAILED, str(second))
         try:
             fields = json.loads(out)
@@ -78,10 +68,12 @@ class Isolator:
 
     def _ask(self, picture: bytes) -> bytes:
         if self._child is None:
-            self._child = _Child(self._command, os.environ | self._settings.to_environment())
+            environment = os.environ | self._settings.to_environment()
+            self._child = ChildProcess(self._command, environment, task="detected", most_bytes=_MOST_ANSWER_BYTES)
         try:
-            return self._child.ask(picture, self._settings.isolation_timeout_s)
-        except _Died:
+            self._child.send(picture, self._settings.isolation_timeout_s)
+            return self._child.receive(self._settings.isolation_timeout_s)
+        except Died:
             self.close()
             raise
 
@@ -98,128 +90,24 @@ class Isolator:
         )
 
 
-class _Died(Exception):
-    """The child died, or gave no answer in time; the message says how."""
-
-
-class _Child:
-    """The child process, spoken to by messages that each begin with their length."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        for descriptor in (self._in, self._out):
-            os.set_blocking(descriptor, False)
-        try:
-            self._receive(time.monotonic() + _START_S)
-        except (_Died, TimeoutError) as error:
-            self.kill()
-            raise UnavailableError(f"no process for a single frame could be started: {error}") from error
-
-    def ask(self, picture: bytes, timeout_s: float) -> bytes:
-        """Send a picture and return the answer; raises `_Died`."""
-        deadline = time.monotonic() + timeout_s
-        try:
-            self._send(_LENGTH.pack(len(picture)) + picture, deadline)
-            return self._receive(deadline)
-        except TimeoutError as error:
-            raise _Died(f"gave no result within {timeout_s:g} s in a process of its own") from error
-
-    def kill(self) -> None:
-        """End it, and whatever it has started."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._errors):
-            if file is not None:
-                try:
-                    file.close()
-                except BrokenPipeError:
-                    pass
-
-    def _send(self, message: bytes, deadline: float) -> None:
-        rest = memoryview(message)
-        while rest:
-            _wait([], [self._in], deadline)
-            try:
-                rest = rest[os.write(self._in, rest[:_CHUNK]) :]
-            except BrokenPipeError as error:
-                raise self._death() from error
-
-    def _receive(self, deadline: float) -> bytes:
-        message, wanted = bytearray(), _LENGTH.size
-        while len(message) < wanted:
-            _wait([self._out], [], deadline)
-            part = os.read(self._out, _CHUNK)
-            if not part:
-                raise self._death()
-            message += part
-            if wanted == _LENGTH.size and len(message) >= wanted:
-                wanted += _LENGTH.unpack_from(message)[0]
-        return bytes(message[_LENGTH.size :])
-
-    def _death(self) -> _Died:
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            return _Died("its own process stopped answering")
-        self._errors.seek(0)
-        last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
-        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
-        return _Died(f"killed the process that detected it ({how}){': ' if last[0] else ''}{last[0]}"[:_REASON_CHARS])
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
-        return str(number)
-
-
-def _wait(readers: list[int], writers: list[int], deadline: float) -> None:
-    if not any(select.select(readers, writers, [], max(0.0, deadline - time.monotonic()))):
-        raise TimeoutError
-
-
 def serve() -> None:
     """The child: say that it is ready, then answer each picture with its result; end when nobody asks for 30 s."""
     from detection import load_detector
     from workers.detect_range import FrameAnalyser
 
     settings = Settings.from_environment()
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not be taken for an answer
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    memory = settings.isolation_memory_mib * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = answer_safely(settings.isolation_memory_mib)
     detector = load_detector(
         settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir
     )
     analyser = FrameAnalyser(settings, detector, lambda: datetime.now(timezone.utc))
     asked = sys.stdin.buffer
-    _write(answers, b"")
-    while select.select([asked], [], [], _IDLE_S)[0] and (head := asked.read(_LENGTH.size)):
-        picture = asked.read(_LENGTH.unpack(head)[0])
+    write_message(answers, b"")
+    while select.select([asked], [], [], _IDLE_S)[0] and (head := asked.read(LENGTH.size)):
+        picture = asked.read(LENGTH.unpack(head)[0])
         now = datetime.now(timezone.utc)
         [record] = analyser.analyse([Frame(SourceOffset("isolated", 0, 0), "isolated", 0, now, picture)])
-        _write(answers, record.encode())
-
-
-def _write(file: BinaryIO, message: bytes) -> None:
-    file.write(_LENGTH.pack(len(message)) + message)
-    file.flush()
+        write_message(answers, record.encode())
 
 
 if __name__ == "__main__":
