@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from contracts.errors import UnavailableError
@@ -24,6 +24,7 @@ Place = tuple[str, int]
 
 _SESSION_MS = 8000
 _CALL_MS = 5000
+_REBALANCE_MS = 1000
 _JOIN_AGAIN_S = 20.0
 _JOIN_AGAIN_MOST_S = 640.0
 
@@ -92,11 +93,15 @@ class GroupConsumer:
     def poll(self, timeout_ms: int, max_records: int = 500) -> list[LogRecord]:
         """Return the next records of the partitions that are owned and not paused.
 
+        While the group is rebalanced it takes up to a second, whatever `timeout_ms` says.
+
         Raises:
             UnavailableError: Kafka does not answer.
         """
         consumer = self._started()
         try:
+            if _see_rebalance_through(consumer):
+                timeout_ms = max(timeout_ms, _REBALANCE_MS)
             batches = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
             self._listener.tell()
             self._join_again_if_forgotten(consumer)
@@ -172,7 +177,9 @@ class GroupConsumer:
         return {(place.topic, place.partition): offset for place, offset in last.items()}
 
     def commit(self, offsets: Mapping[Place, tuple[int, str]]) -> bool:
-        """Commit offset and metadata for each partition; False when the group gave a partition to another member.
+        """Commit offset and metadata for each partition; False when the group is rebalanced, or was.
+
+        What comes next is told by a later `poll`: either the partition is revoked, or it may be committed then.
 
         Raises:
             UnavailableError: Kafka does not answer.
@@ -183,8 +190,8 @@ class GroupConsumer:
         }
         try:
             self._started().commit(wanted, timeout_ms=_CALL_MS)
-        except CommitFailedError:
-            log.warning("group %s was rebalanced: commit refused, the new owner goes on from the last one", self._group)
+        except (CommitFailedError, RebalanceInProgressError):
+            log.warning("group %s is rebalanced: commit refused, the next owner goes on from the last one", self._group)
             return False
         except KafkaError as error:
             raise UnavailableError(f"cannot commit for group {self._group}: {error!r}") from error
@@ -268,6 +275,21 @@ class Follower:
         if self._consumer is not None:
             self._consumer.close(autocommit=False)
             self._consumer = None
+
+
+def _see_rebalance_through(consumer: KafkaConsumer) -> bool:
+    """Return whether a rebalance is under way; if so, have the next poll go on with it.
+
+    kafka-python (3.0) joins anew when it finds the topics changed, but notes them as known as soon as it has dealt out
+    the partitions. A poll that gives up before that leaves the rest to nobody: the member owns its old partitions for
+    ever, without a heartbeat, and may commit nothing. A join that ends between two polls is thrown away, which is why
+    polls take longer meanwhile.
+    """
+    coordinator = consumer._coordinator
+    if not coordinator.rebalance_in_progress():
+        return False
+    coordinator.request_rejoin()
+    return True
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python carries no types

@@ -81,18 +81,17 @@ class Sink:
         run_steps(lambda: self._step(stop), stop, count, healthy=self._healthy, server="kafka")
 
     def _step(self, stop: threading.Event) -> None:
-        records = self._poll()
         self._commit_if_due()
-        if records:
-            self._store(records, stop)
-
-    def _poll(self) -> list[LogRecord]:
         most = self._settings.sink_batch
         records = self._consumer.poll(_POLL_MS, max_records=most)
-        if 0 < len(records) < most:
-            time.sleep(_GATHER_S)
-            records += self._consumer.poll(0, max_records=most - len(records))
-        return records
+        if not records:
+            return
+        try:
+            if len(records) < most:
+                time.sleep(_GATHER_S)
+                records += self._consumer.poll(0, max_records=most - len(records))
+        finally:  # what was polled once is not polled again
+            self._store(records, stop)
 
     def _store(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Write a batch, however long MongoDB is away. A batch given up at a stop is read again."""
@@ -127,8 +126,8 @@ class Sink:
         now = time.monotonic()
         if self._written and now >= self._next_commit:
             self._next_commit = now + _COMMIT_EVERY_S
-            self._consumer.commit(self._written)
-            self._written = {}
+            if self._consumer.commit(self._written):
+                self._written = {}
 
     def _on_revoked(self, places: set[Place]) -> None:
         """Commit what is written of partitions that another sink is about to own."""

@@ -223,6 +223,29 @@ def test_a_member_commits_with_metadata_and_the_next_one_finds_it(topics, produc
             member.close()
 
 
+def test_a_rebalance_that_a_poll_does_not_wait_for_is_seen_through(topics):
+    place, told = (topics.topic_faces, 0), []
+    member = GroupConsumer(topics, f"{topics.group_prefix}-g", [topics.topic_faces], on_assigned=told.append)
+    member.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not member.commit({place: (0, "")}) and time.monotonic() < deadline:
+            member.poll(200)
+        told.clear()
+        coordinator = member._consumer._coordinator
+        coordinator._assignment_snapshot = {}  # as when the topics have changed since
+        while not coordinator.rebalance_in_progress() and time.monotonic() < deadline:
+            member.poll(0)
+        time.sleep(1)  # the join goes on in a thread of kafka-python's
+        deadline = time.monotonic() + 20
+        while not told and time.monotonic() < deadline:
+            member.poll(0)
+        assert [place in places for places in told] == [True]
+        assert member.commit({place: (0, "")})
+    finally:
+        member.close()
+
+
 def test_a_follower_sees_what_comes_after_it_started(topics, producer):
     _send(producer, topics.topic_faces, 3)
     follower = Follower(topics, topics.topic_faces)
