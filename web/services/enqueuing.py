@@ -15,15 +15,16 @@ log = logging.getLogger(__name__)
 
 _WITHOUT_TASKS_S = 2.0
 _WAITING_AT_MOST = 10_000
+_GATHER_S = 0.01
 _JOIN_S = 10.0
 
 
 class Enqueuer:
     """Enqueues a task for each picture, in a thread of its own.
 
-    A picture alone gets its task at once. Those that come while a task is being enqueued share one, as far as they
-    lie side by side in the log and `batch` allows. What cannot be enqueued, or is gone with the process, is not lost:
-    the bridge adopts it.
+    A picture alone gets its task at once. Those that come in the hundredth of a second after it share one, as far as
+    they lie side by side in the log and `batch` allows: a task costs as much as all the rest of a request. What cannot
+    be enqueued, or is gone with the process, is not lost: the bridge adopts it.
     """
 
     def __init__(self, tasks: TaskQueue, batch: int, metrics: WebMetrics) -> None:
@@ -66,6 +67,7 @@ class Enqueuer:
                 return
             for task in tasks_of(waiting, self._batch):
                 self._enqueue(task)
+            time.sleep(_GATHER_S)
 
     def _enqueue(self, task: DetectRange) -> None:
         """Enqueue a task; for a moment after a failure do not try, so that a mute Redis holds up few."""

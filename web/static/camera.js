@@ -38,6 +38,7 @@ let isNew = false;
 async function load() {
   try {
     camera = await getJson(cameraUrl(camera_id));
+    isNew = false;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status !== 404) return showNotice(byId("notices"), `The camera's settings cannot be read: ${error.message}`);
@@ -172,6 +173,7 @@ async function showNewest() {
 /** Say how the capture goes; nothing of a camera whose pictures a program sends. */
 function showCapture(capture) {
   badge.show(capture?.state, capture?.error);
+  if (capture && isNew && byId("save").disabled) load(); // somebody has made its document since
   setText(byId("trouble"), capture?.state === "offline" ? capture.error : "");
 }
 

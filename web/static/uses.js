@@ -1,6 +1,6 @@
 // The ten uses of the analytics: what each shows, and the panel that shows it.
 
-import { ApiError, getJson, showNotice, withQuery } from "./api.js";
+import { ApiError, call, getJson, showNotice, withQuery } from "./api.js";
 import { TimeChart } from "./chart.js";
 import { element } from "./dom.js";
 import { button } from "./forms.js";
@@ -8,6 +8,7 @@ import { HeatPicture } from "./heat.js";
 import { duration, number, time, words } from "./words.js";
 
 const line = (key, label) => ({ key, label, kind: "line" });
+const mayReset = document.body.dataset.role !== "viewer";
 const bar = (key, label) => ({ key, label, kind: "bar" });
 
 /** `of` names what of a camera a use is about; `totals` are fields of the total with their label and their words. */
@@ -39,7 +40,8 @@ export class UsePanel {
     this.body = element("div");
     this.csv = button("CSV", () => this.picture.saveCsv(this.fileName()), { "aria-label": `${spec.title} as CSV`, "data-export": "csv" });
     this.png = button("PNG", () => this.picture.savePng(this.fileName()), { "aria-label": `${spec.title} as PNG`, "data-export": "png" });
-    const head = element("div", { class: "use-head" }, element("h2", {}, spec.title), this.place, this.csv, this.png);
+    this.reset = button("Nobody inside", () => this.resetVenue(), { hidden: true, title: "Begin the count of who is inside anew at zero" });
+    const head = element("div", { class: "use-head" }, element("h2", {}, spec.title), this.place, this.reset, this.csv, this.png);
     this.root = element("section", { class: "panel use", "aria-label": spec.title, "data-use": spec.use }, head, this.total, this.body);
     this.picture = spec.series ? new TimeChart({ label: spec.title, series: spec.series, band: spec.band, show: spec.show }) : new HeatPicture();
     this.asked = null;
@@ -72,6 +74,7 @@ export class UsePanel {
   async load() {
     this.waits = false;
     this.csv.disabled = this.png.disabled = true;
+    this.reset.hidden = !(mayReset && this.venue);
     if (this.missing) {
       this.total.replaceChildren();
       return this.body.replaceChildren(element("p", { class: "soft" }, this.missing));
@@ -89,6 +92,22 @@ export class UsePanel {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.total.replaceChildren();
+      showNotice(this.body, error.message);
+    }
+  }
+
+  /** The venue that the chosen line leads into. */
+  get venue() {
+    return this.spec.of === "line" ? this.camera.lines.find(({ name }) => name === this.place.value)?.venue : null;
+  }
+
+  async resetVenue() {
+    if (!confirm(`Is nobody inside ${this.venue}? Its count begins anew at zero.`)) return;
+    try {
+      await call("POST", `/api/venues/${encodeURIComponent(this.venue)}/reset`);
+      this.load();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
       showNotice(this.body, error.message);
     }
   }
