@@ -9,7 +9,7 @@ from ops.cli import COMMANDS
 
 def subcommand(name: str) -> click.Command:
     """Return a subcommand of `crowdwatch`."""
-    found: click.Command = importlib.import_module(f"ops.commands.{name}").command
+    found: click.Command = importlib.import_module(f"ops.commands.{name.replace('-', '_')}").command
     return found
 
 

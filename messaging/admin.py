@@ -116,6 +116,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         for name, partitions, config in (
             (settings.topic_frames, settings.partitions, pictures),
             (settings.topic_uploads, settings.partitions, pictures),
+            (settings.topic_media, settings.partitions, pictures),
             (settings.topic_faces, settings.partitions, results),
             (settings.topic_dead, 1, pictures),
             (settings.topic_events, settings.partitions, results),

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Process the sample clip and print a table of what was stored",
     "detect": "Find faces in pictures",
     "camera": "Capture one camera, video or folder of pictures into Kafka",
+    "media-stream": "Stream one camera's encoded video and sound into Kafka",
     "replay": "Analyse stored results again, with other zones and lines",
     "models": "List, verify, fetch, import and compare models",
     "plan": "Tell what a number of cameras needs",
@@ -24,7 +25,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """A group whose commands live in `ops.commands.<name>`."""
+    """A group whose commands live in `ops.commands.<name>`, a `-` in it written `_`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -32,7 +33,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"ops.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"ops.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

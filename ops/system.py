@@ -16,7 +16,7 @@ from ops.supervisor import State, Supervised, Supervisor
 from settings import Settings
 
 SERVERS = ("kafka", "redis", "mongo", "flower")
-ROLES = ("bridge", "worker", "sink", "analytics", "capture", "jobs", "notify")
+ROLES = ("bridge", "worker", "sink", "analytics", "capture", "jobs", "notify", "media")
 
 
 @dataclass(frozen=True)

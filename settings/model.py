@@ -57,6 +57,9 @@ class Settings(BaseModel):
     topic_dead: str = Field("frames.dead", min_length=1, description="Topic of frames that could not be processed.")
     topic_chat: str = Field("chat", min_length=1, description="Topic of messages from POST /send.")
     topic_events: str = Field("crowd.events", min_length=1, description="Topic of what the analytics found out.")
+    topic_media: str = Field(
+        "media-stream", min_length=1, description="Topic of encoded video and audio, in chunks of about a second."
+    )
     topic_alerts: str = Field("crowd.alerts", min_length=1, description="Topic of alerts.")
     send_topics: tuple[str, ...] = Field(
         ("chat",), description="Topics that POST /send may write to, separated by commas."

@@ -17,6 +17,7 @@ ROLES = {
     "capture": "workers.capture_role:CaptureRole",
     "jobs": "workers.jobs:JobsRole",
     "notify": "workers.notify:Notify",
+    "media": "workers.media.role:Media",
 }
 
 

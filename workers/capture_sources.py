@@ -15,6 +15,7 @@ from typing import Protocol
 
 import av
 import cv2
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -351,9 +352,19 @@ def with_video(container: InputContainer) -> InputContainer:
 
 def encode_frame(frame: VideoFrame) -> EncodedPicture:
     """Return the frame as JPEG, turned as its source says that it is to be shown."""
+    return _encode_bgr(_upright(frame))
+
+
+def upright(frame: VideoFrame) -> VideoFrame:
+    """Return the frame turned as its source says that it is to be shown; most are so already."""
+    turned = round(frame.rotation) % 360 in _ROTATIONS
+    return VideoFrame.from_ndarray(_upright(frame).astype(np.uint8), format="bgr24") if turned else frame
+
+
+def _upright(frame: VideoFrame) -> cv2.typing.MatLike:
     picture = frame.to_ndarray(format="bgr24")
     rotation = round(frame.rotation) % 360
-    return _encode_bgr(cv2.rotate(picture, _ROTATIONS[rotation]) if rotation in _ROTATIONS else picture)
+    return cv2.rotate(picture, _ROTATIONS[rotation]) if rotation in _ROTATIONS else picture
 
 
 def _encode_bgr(picture: cv2.typing.MatLike) -> EncodedPicture:

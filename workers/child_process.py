@@ -104,7 +104,7 @@ class ChildProcess:
 
     def _wait(self, readers: list[int], writers: list[int], deadline: float, timeout_s: float) -> None:
         if not any(select.select(readers, writers, [], max(0.0, deadline - time.monotonic()))):
-            raise Died(f"gave no result within {timeout_s:g} s in a process of its own")
+            raise Died(f"gave no result within {timeout_s:.3g} s in a process of its own")
 
     def _death(self) -> Died:
         try:

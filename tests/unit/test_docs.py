@@ -19,7 +19,7 @@ def test_the_readme_tells_every_setting():
 
 
 def test_the_readme_names_no_command_that_does_not_exist():
-    named = set(re.findall(r"`?crowdwatch ([a-z]+)", README.read_text("utf-8")))
+    named = set(re.findall(r"`?crowdwatch ([a-z-]+)", README.read_text("utf-8")))
     assert named <= set(COMMANDS)
 
 

@@ -1,0 +1,194 @@
+"""Encoded video into the log and frames out of it: the same as frames sent directly, whatever else is in the topic."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import cv2
+import numpy as np
+import pymongo
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts.frames import FrameHeaders, Origin
+from contracts.media import CHUNK_HEADER
+from messaging.admin import ensure_topics
+from messaging.producer import Producer
+from messaging.records import LogRecord
+from samples import CLIP
+from settings import Settings
+from tests.integration.workers.conftest import Fleet, wait_for_count
+from workers.capture import Capture, CaptureOptions
+from workers.capture_sources import VideoFile
+from workers.media.role import Media
+from workers.media.stream import MediaStream
+
+CLIP_FRAMES = 240
+AT = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
+
+
+def records_of(settings: Settings, topic: str) -> list[LogRecord]:
+    """Return all that is in a topic now, each partition in order."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers.split(","), auto_offset_reset="earliest", group_id=None
+    )
+    try:
+        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(places)
+        ends = consumer.end_offsets(places)
+        found: list[LogRecord] = []
+        deadline = time.monotonic() + 60
+        while len(found) < sum(ends.values()):
+            assert time.monotonic() < deadline
+            for records in consumer.poll(timeout_ms=500).values():
+                found += map(LogRecord.from_kafka, records)
+        return found
+    finally:
+        consumer.close()
+
+
+def of_camera(records: list[LogRecord], camera: str) -> list[LogRecord]:
+    return [record for record in records if record.key == camera.encode()]
+
+
+def send(settings: Settings, role: Capture | MediaStream) -> None:
+    role.start()
+    try:
+        role.run(threading.Event())
+    finally:
+        role.close()
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Producer]:
+    ensure_topics(settings)
+    producer = Producer(settings)
+    producer.start()
+    yield producer
+    producer.close()
+
+
+@pytest.fixture
+def media(settings: Settings) -> Iterator[threading.Event]:
+    """The role at work in this process, until the event is set or the test is over."""
+    role, stop = Media(settings), threading.Event()
+    role.start()
+    working = threading.Thread(target=role.run, args=(stop,))
+    working.start()
+    yield stop
+    stop.set()
+    working.join(60)
+    role.close()
+
+
+def wait_for_frames(settings: Settings, count: int, camera: str | None = None) -> list[LogRecord]:
+    """Wait for so many frames, of one camera or of all, and see that no more come."""
+    deadline = time.monotonic() + 90
+    while True:
+        frames = records_of(settings, settings.topic_frames)
+        wanted = frames if camera is None else of_camera(frames, camera)
+        if len(wanted) >= count:
+            assert len(wanted) == count
+            return wanted
+        assert time.monotonic() < deadline, f"{len(wanted)} frames of {count}"
+        time.sleep(0.2)
+
+
+def test_the_sample_streamed_gives_the_counts_of_its_frames_sent_directly(
+    fleet: Fleet, documents: "pymongo.collection.Collection"
+) -> None:
+    settings = fleet.settings
+    options = CaptureOptions(fps=5, max_age_ms=3_600_000, pace=False)
+    send(settings, MediaStream(settings, "streamed", VideoFile(CLIP), options))
+    send(settings, Capture(settings, "direct", VideoFile(CLIP), options))
+    fleet.start("bridge", "worker", "sink", "media")
+    wait_for_count(documents, CLIP_FRAMES)
+    frames = records_of(settings, settings.topic_frames)
+    direct, streamed = of_camera(frames, "direct"), of_camera(frames, "streamed")
+    assert [frame.value for frame in streamed] == [frame.value for frame in direct]
+    for sent in (direct, streamed):
+        headers = [FrameHeaders.decode(frame.headers) for frame in sent]
+        first = headers[0]
+        assert first.frame_id is not None and first.captured_at is not None
+        assert [one.frame_id for one in headers] == list(range(first.frame_id, first.frame_id + len(sent)))
+        seconds = [(one.captured_at - first.captured_at).total_seconds() for one in headers if one.captured_at]
+        assert seconds == pytest.approx([number / 5 for number in range(len(sent))], abs=0.0011)
+        assert {(one.content_type, one.origin, one.max_age_ms) for one in headers} == {
+            ("image/jpeg", Origin.FILE, 3_600_000)
+        }
+    counts = {
+        camera: [one["total_faces"] for one in documents.find({"camera_id": camera}).sort("frame_id", 1)]
+        for camera in ("direct", "streamed")
+    }
+    assert counts["streamed"] == counts["direct"] and sum(counts["direct"]) > 500
+    chunks = records_of(settings, settings.topic_media)
+    assert sum(len(chunk.value or b"") for chunk in chunks) < 0.2 * sum(len(frame.value or b"") for frame in direct)
+
+
+def test_broken_chunks_are_put_aside_and_harm_no_neighbour(
+    settings: Settings, producer: Producer, media: threading.Event
+) -> None:
+    clip, chance = CLIP.read_bytes(), np.random.default_rng(7)
+    flipped = bytearray(clip)
+    for place in chance.integers(100_000, len(clip) // 2, 200):
+        flipped[place] ^= 0xFF
+    broken = [
+        b"", b"rubbish", chance.bytes(100_000), clip[:200_000], b'{"video_chunk": "xyz"}', b'{"audio_chunk": ""}',
+        b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"[" * 100_000, b"{" * 100_000,
+    ]  # fmt: skip
+    for value in broken:
+        producer.send(settings.topic_media, value, key=b"stranger", partition=0)
+    producer.send(settings.topic_media, clip, key=b"stranger", partition=0, headers=[("frames", b"0:0,nonsense")])
+    producer.send(settings.topic_media, clip, key=b"k" * 2000, partition=0)
+    producer.send(settings.topic_media, bytes(flipped), key=b"flipped", partition=0)
+    producer.send(settings.topic_media, clip, key=b"neighbour", partition=0).result(30)
+    frames = wait_for_frames(settings, CLIP_FRAMES, "neighbour")
+    assert {frame.source.partition for frame in frames} == {0}
+    dead = records_of(settings, settings.topic_dead)
+    assert [record.value or b"" for record in dead[: len(broken)]] == broken
+    reasons = [(record.header("error") or b"").decode() for record in dead]
+    assert len(dead) == len(broken) + 3, reasons
+    assert "no video" in reasons[0] and "cannot be read as video" in reasons[1] and "hexadecimal" in reasons[4]
+    assert "header frames" in reasons[-3] and "names no camera" in reasons[-2] and "part of the chunk" in reasons[-1]
+    whole = of_camera(records_of(settings, settings.topic_frames), "flipped")
+    assert 0 < len(whole) < CLIP_FRAMES, "what can be decoded of a damaged chunk is not lost"
+
+
+def test_the_old_form_is_understood(settings: Settings, producer: Producer, media: threading.Event) -> None:
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    stamp = AT.timestamp()
+    for value in (
+        {"timestamp": stamp, "video_chunk": CLIP.read_bytes().hex(), "audio_chunk": b"sound".hex()},
+        {"timestamp": AT.isoformat(), "video_chunk": jpeg.hex(), "audio_chunk": None},
+    ):
+        producer.send(settings.topic_media, json.dumps(value).encode(), key=b"old", partition=1)
+    producer.send(settings.topic_media, json.dumps({"video_chunk": jpeg.hex()}).encode(), partition=2)
+    frames = wait_for_frames(settings, CLIP_FRAMES + 2)
+    old = [FrameHeaders.decode(frame.headers) for frame in of_camera(frames, "old")]
+    assert [one.frame_id for one in old] == list(range(old[0].frame_id or 0, (old[0].frame_id or 0) + CLIP_FRAMES + 1))
+    seconds = [(one.captured_at - AT).total_seconds() for one in old if one.captured_at]
+    assert seconds == pytest.approx([number / 10 for number in range(CLIP_FRAMES)] + [0])
+    [nameless] = of_camera(frames, "camera-2")
+    assert (nameless.value, nameless.source.partition) == (jpeg, 2)
+
+
+def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(fleet: Fleet, producer: Producer) -> None:
+    settings = fleet.settings
+    for minute in range(2):
+        headers = FrameHeaders(captured_at=AT + timedelta(minutes=minute)).encode()
+        producer.send(settings.topic_media, CLIP.read_bytes(), key=b"gate", partition=0, headers=headers).result(30)
+    for most in (CLIP_FRAMES, 2 * CLIP_FRAMES):
+        fleet.start("media")
+        while not most - CLIP_FRAMES + 20 < len(records_of(settings, settings.topic_frames)):
+            time.sleep(0.05)
+        fleet.kill("media")
+        assert len(records_of(settings, settings.topic_frames)) < most, "it was killed in the middle"
+    fleet.start("media")
+    frames = wait_for_frames(settings, 2 * CLIP_FRAMES)
+    pictures = Counter(frame.header(CHUNK_HEADER) for frame in frames)
+    assert len(pictures) == 2 * CLIP_FRAMES and set(pictures.values()) == {1}
+    ids = [FrameHeaders.decode(frame.headers).frame_id or 0 for frame in frames]
+    assert ids == sorted(set(ids))

@@ -1,0 +1,94 @@
+"""Chunks as they are made: packets as they are, or pictures encoded as H.264; in Matroska, which takes any codec."""
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import av
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from workers.capture_sources import upright
+
+AnyPacket: TypeAlias = "Packet[Any]"
+
+CONTENT_TYPE = "video/x-matroska"
+_FORMAT = "matroska"
+_MILLISECONDS = Fraction(1, 1000)
+_H264 = {"preset": "veryfast", "crf": "21", "bf": "0"}
+"""Quality as measured in docs/concepts/media.md. Without B-frames pictures leave in the order in which they come."""
+
+
+def pack(video: Sequence[AnyPacket], audio: Sequence[AnyPacket]) -> bytes:
+    """Return a chunk of packets that stay as they are, but for their times, which are counted from the earliest.
+
+    Args:
+        video: of one stream, in the order in which they are decoded, the first one a keyframe; each has its times.
+        audio: of one stream and the same span, or none.
+    """
+    packets = sorted([*video, *audio], key=decoding_s)
+    base_s = decoding_s(packets[0])
+    out = io.BytesIO()
+    with av.open(out, "w", format=_FORMAT) as container:
+        streams = {
+            part[0].stream: container.add_stream_from_template(part[0].stream) for part in (video, audio) if part
+        }
+        for packet in packets:
+            _shift(packet, base_s)
+            packet.stream = streams[packet.stream]
+            container.mux(packet)
+    return out.getvalue()
+
+
+def decoding_s(packet: AnyPacket) -> Fraction:
+    """Return when a packet is to be decoded, in seconds by its stream's clock."""
+    assert packet.dts is not None
+    assert packet.time_base is not None
+    return packet.dts * packet.time_base
+
+
+class Encoder:
+    """Makes a chunk of pictures, which are encoded as they come; a new one for each chunk."""
+
+    def __init__(self, first: VideoFrame, fps: Fraction, audio: AudioStream | None) -> None:
+        """Begin a chunk of pictures of the size of `first`, about `fps` a second, with the sound of `audio`."""
+        self._out = io.BytesIO()
+        self._container = av.open(self._out, "w", format=_FORMAT)
+        self._video = self._container.add_stream("libx264", rate=fps, options=_H264)
+        picture = upright(first)
+        self._video.width, self._video.height = picture.width, picture.height
+        even = picture.width % 2 == 0 and picture.height % 2 == 0
+        self._video.pix_fmt = "yuv420p" if even else "yuv444p"  # the first halves the colours' width and height
+        self._video.codec_context.time_base = _MILLISECONDS
+        self._audio = None if audio is None else self._container.add_stream_from_template(audio)
+
+    def add(self, frame: VideoFrame, at_ms: int) -> None:
+        """Add a picture, shown `at_ms` after the first; times rise."""
+        picture = upright(frame).reformat(format=self._video.pix_fmt)
+        picture.pts, picture.time_base, picture.pict_type = at_ms, _MILLISECONDS, 0
+        self._container.mux(self._video.encode(picture))
+
+    def size(self) -> int:
+        """Bytes so far; some pictures are still within the encoder."""
+        return self._out.tell()
+
+    def finish(self, audio: Sequence[AnyPacket]) -> bytes:
+        """Return the chunk with its sound, whose times are counted from its own first packet."""
+        self._container.mux(self._video.encode())
+        if self._audio is not None and audio:
+            base_s = decoding_s(audio[0])
+            for packet in audio:
+                _shift(packet, base_s)
+                packet.stream = self._audio
+                self._container.mux(packet)
+        self._container.close()
+        return self._out.getvalue()
+
+
+def _shift(packet: AnyPacket, base_s: Fraction) -> None:
+    assert packet.time_base is not None
+    base = round(base_s / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts - base
+    packet.dts = None if packet.dts is None else packet.dts - base
