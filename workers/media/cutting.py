@@ -146,7 +146,7 @@ class _Copying:
         """Take the next packet; yield the chunk that it ends, whose sound is `sound`."""
         if not packet.size:
             return
-        if packet.pts is None or packet.dts is None:
+        if packet.pts is None:
             raise CannotCopyError("its packets carry no times")
         if packet.is_keyframe and self._packets and _stamp_s(packet) - _stamp_s(self._packets[0]) >= _LEAST_S:
             yield from self.finish(sound)

@@ -25,9 +25,10 @@ def pack(video: Sequence[AnyPacket], audio: Sequence[AnyPacket]) -> bytes:
     """Return a chunk of packets that stay as they are, but for their times, which are counted from the earliest.
 
     Args:
-        video: of one stream, in the order in which they are decoded, the first one a keyframe; each has its times.
+        video: of one stream, in the order in which they are decoded, the first a keyframe; each says when it is shown.
         audio: of one stream and the same span, or none.
     """
+    _complete(video)
     packets = sorted([*video, *audio], key=decoding_s)
     base_s = decoding_s(packets[0])
     out = io.BytesIO()
@@ -85,6 +86,17 @@ class Encoder:
                 self._container.mux(packet)
         self._container.close()
         return self._out.getvalue()
+
+
+def _complete(video: Sequence[AnyPacket]) -> None:
+    """Say when each picture is to be decoded, where the source does not: Matroska tells when each is shown alone."""
+    if all(packet.dts is not None for packet in video):
+        return
+    shown = [packet.pts or 0 for packet in video]
+    in_order = sorted(shown)
+    lead = max(turn - pts for turn, pts in zip(in_order, shown, strict=True))
+    for packet, turn in zip(video, in_order, strict=True):
+        packet.dts = turn - lead
 
 
 def _shift(packet: AnyPacket, base_s: Fraction) -> None:

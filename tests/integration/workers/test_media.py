@@ -1,11 +1,16 @@
 """Encoded video into the log and frames out of it: the same as frames sent directly, whatever else is in the topic."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,9 +25,10 @@ from messaging.producer import Producer
 from messaging.records import LogRecord
 from samples import CLIP
 from settings import Settings
+from tests.cameras import camera_server
 from tests.integration.workers.conftest import Fleet, wait_for_count
 from workers.capture import Capture, CaptureOptions
-from workers.capture_sources import VideoFile
+from workers.capture_sources import NetworkCamera, VideoFile
 from workers.media.role import Media
 from workers.media.stream import MediaStream
 
@@ -192,3 +198,49 @@ def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(fleet: Fle
     assert len(pictures) == 2 * CLIP_FRAMES and set(pictures.values()) == {1}
     ids = [FrameHeaders.decode(frame.headers).frame_id or 0 for frame in frames]
     assert ids == sorted(set(ids))
+
+
+def test_a_live_camera_is_streamed_again_after_it_died(settings: Settings, media: threading.Event) -> None:
+    jpegs = [cv2.imencode(".jpg", np.full((48, 64, 3), 20 * number, np.uint8))[1].tobytes() for number in range(10)]
+    stop, began = threading.Event(), datetime.now(timezone.utc)
+    with camera_server(jpegs) as camera:
+        source = NetworkCamera(f"http://127.0.0.1:{camera.server_port}/", timeouts_s=(2, 2))
+        stream = MediaStream(settings, "live", source, CaptureOptions(fps=10))
+        stream.start()
+        streaming = threading.Thread(target=stream.run, args=(stop,))
+        streaming.start()
+        wait_until(lambda: len(records_of(settings, settings.topic_frames)) > 5)
+        assert stream.ready() == {"kafka": True, "source": True}
+    wait_until(lambda: not stream.ready()["source"])
+    before = len(records_of(settings, settings.topic_frames))
+    with camera_server(jpegs, camera.server_port):
+        wait_until(lambda: len(records_of(settings, settings.topic_frames)) > before + 5)
+        stop.set()
+        streaming.join(30)
+    stream.close()
+    headers = [FrameHeaders.decode(frame.headers) for frame in records_of(settings, settings.topic_frames)]
+    ids = [one.frame_id or 0 for one in headers]
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    times = [one.captured_at for one in headers if one.captured_at]
+    assert times == sorted(times) and began <= times[0] and times[-1] <= datetime.now(timezone.utc)
+    assert {one.origin for one in headers} == {Origin.LIVE}
+
+
+def test_the_command_streams_until_it_is_stopped(settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(settings)
+    command = [sys.executable, "-m", "ops", "media-stream", "--id", "gate", "--source", str(CLIP), "--loop", "--fps=5"]
+    with (tmp_path / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=os.environ | settings.to_environment(), stderr=log)
+    wait_until(lambda: len(records_of(settings, settings.topic_media)) > 0)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0, (tmp_path / "log").read_text()
+    chunk, *_ = records_of(settings, settings.topic_media)
+    assert chunk.key == b"gate" and chunk.header("content-type") == b"video/x-matroska"
+    assert (chunk.header("frames") or b"").startswith(b"0:0,2:200,4:400")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

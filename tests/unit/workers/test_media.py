@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import sys
 from fractions import Fraction
 
@@ -20,6 +21,8 @@ from workers.media.unpacking import pictures
 
 SIZE = (96, 64)
 MOST_PIXELS = 1_000_000
+UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+QUARTER_TURN = (0, 1 << 16, 0, -(1 << 16), 0, 0, SIZE[1] << 16, 0, 1 << 30)
 
 
 def make_clip(path, *, frames=40, fps=10, codec="libx264", keyframes=8, size=SIZE, sound=True):
@@ -71,7 +74,9 @@ def directly(path):
     return [(grab.at_s, grab.encode().data) for grab in VideoFile(path).grabs(lambda what: None)]
 
 
-def test_packets_that_stay_as_they_are_give_what_capture_would_have_sent(clip):
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv"])
+def test_packets_that_stay_as_they_are_give_what_capture_would_have_sent(tmp_path, suffix):
+    clip = make_clip(tmp_path / f"a.{suffix}")
     cuts = cuts_of(clip)
     assert [len(one.frames) for one in cuts] == [16, 16, 8], "at keyframes, of a second or more"
     rebuilt = []
@@ -80,7 +85,9 @@ def test_packets_that_stay_as_they_are_give_what_capture_would_have_sent(clip):
         assert [picture.number for picture in found] == [number for number, _ in one.frames]
         assert [picture.at_ms for picture in found] == [100 * number for number, _ in one.frames]
         rebuilt += [(at_s, picture.encoded.data) for (_, at_s), picture in zip(one.frames, found, strict=True)]
-    assert rebuilt == directly(clip)
+    direct = directly(clip)
+    assert [data for _, data in rebuilt] == [data for _, data in direct]
+    assert [at_s for at_s, _ in rebuilt] == pytest.approx([at_s for at_s, _ in direct])
 
 
 def test_sound_travels_along(clip):
@@ -114,6 +121,22 @@ def test_frames_that_are_encoded_anew_are_all_there(tmp_path, codec, size):
         assert [picture.at_ms for picture in found] == pytest.approx([0, 200, 400, 600, 800], abs=1)
         shape = cv2.imdecode(np.frombuffer(found[0].encoded.data, np.uint8), cv2.IMREAD_COLOR).shape
         assert shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_pictures_that_are_to_be_turned_are_turned(tmp_path, copy):
+    path = make_clip(tmp_path / "a.mp4", frames=8)
+    upright, quarter = (struct.pack(">9i", *row) for row in (UPRIGHT, QUARTER_TURN))
+    data = path.read_bytes()
+    at = data.index(upright, data.index(b"tkhd"))
+    path.write_bytes(data[:at] + quarter + data[at + len(quarter) :])
+    [first, *_], *_ = ([*pictures(one.data, max_pixels=MOST_PIXELS)] for one in cuts_of(path, copy=copy))
+    turned, direct = (
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for jpeg in (first.encoded.data, directly(path)[0][1])
+    )
+    assert turned.shape == direct.shape == (SIZE[0], SIZE[1], 3)
+    assert np.abs(turned - direct).mean() < 10
 
 
 def test_frames_far_apart_have_chunks_of_their_own(clip):
