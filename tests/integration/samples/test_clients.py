@@ -18,6 +18,7 @@ from contracts.offsets import SourceOffset
 from messaging.admin import ensure_topics
 from messaging.producer import Producer, wait_for_all
 from settings import Settings
+from web.services.messages import ChatMessage
 
 ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
@@ -78,6 +79,25 @@ def test_results_are_followed_once_each(settings: Settings) -> None:
         KAFKA_BOOTSTRAP_SERVERS=settings.kafka_bootstrap_servers,
     )  # fmt: skip
     assert [line.split()[::2] for line in told.splitlines()] == [["desk", "ok"], ["desk", "ok"]]
+
+
+def test_a_chat_is_that_of_the_page(settings: Settings) -> None:
+    ensure_topics(settings)
+    topic, servers = settings.topic_chat, settings.kafka_bootstrap_servers
+    producer = Producer(settings)
+    producer.start()
+    try:
+        wait_for_all([producer.send(topic, ChatMessage("from the page", "web").encode(AT))])
+        wait_for_all([producer.send(topic, b"[]"), producer.send(topic, None)])
+    finally:
+        producer.close()
+    told = run("say", "--sender", "desk", "--topic", topic, "hello", "über uns", KAFKA_BOOTSTRAP_SERVERS=servers)
+    assert told.split() == [f"{topic}/0/3", f"{topic}/0/4"]
+    arguments = ("listen", "--topic", topic, "--group", f"{settings.group_prefix}-listen", "--count")
+    first = run(*arguments, "2", KAFKA_BOOTSTRAP_SERVERS=servers).splitlines()
+    [last] = run(*arguments, "1", KAFKA_BOOTSTRAP_SERVERS=servers).splitlines()
+    heard = [line.partition(" ")[2] for line in (*first, last)]
+    assert heard == ["web: from the page", "desk: hello", "desk: über uns"]
 
 
 @pytest.mark.parametrize(("status", "shown"), [(200, '"total_faces": 2'), (202, "/api/frames/uploads/0/17")])
