@@ -19,6 +19,7 @@ from ops.options import data_dir_option
     "--max-age", "max_age_ms", type=click.IntRange(min=1), help="Milliseconds after which a waiting frame is skipped."
 )
 @click.option("--encode", is_flag=True, help="Encode the frames anew, also where packets could be kept as they are.")
+@click.option("--no-audio", is_flag=True, help="Leave the sound out.")
 @data_dir_option
 def command(
     camera_id: str,
@@ -27,6 +28,7 @@ def command(
     loop: bool,
     max_age_ms: int | None,
     encode: bool,
+    no_audio: bool,
     data_dir: Path,
 ) -> None:
     """Stream one camera's encoded video and sound into Kafka, in chunks of a second or more.
@@ -45,5 +47,5 @@ def command(
 
     settings = with_running_servers(Settings.from_environment(), DataDir(data_dir))
     options = CaptureOptions(fps=fps, loop=loop, max_age_ms=max_age_ms)
-    stream = MediaStream(settings, camera_id, open_container_source(source), options, encode=encode)
+    stream = MediaStream(settings, camera_id, open_container_source(source), options, encode=encode, sound=not no_audio)
     sys.exit(run_role("media-stream", stream, settings))

@@ -94,16 +94,18 @@ def cut(
     thinning: Thinning,
     *,
     copy: bool,
+    sound: bool,
     most_bytes: int,
     on_damage: Callable[[str], None],
 ) -> Iterator[Cut]:
     """Yield a container's chunks, to its end.
 
     Args:
-        container: the first streams of video and audio in it are taken.
+        container: its first stream of video is taken, and of audio.
         times: tells when each picture was captured.
         thinning: tells which pictures are frames.
         copy: whether packets stay as they are; otherwise the frames alone are encoded anew.
+        sound: whether the audio is taken.
         most_bytes: of a chunk.
         on_damage: told of what is left out.
 
@@ -112,23 +114,23 @@ def cut(
         FFmpegError: the source broke off.
     """
     video = container.streams.video[0]
-    audio = container.streams.audio[0] if container.streams.audio else None
+    audio = container.streams.audio[0] if sound and container.streams.audio else None
     making: _Copying | _Encoding
     if copy:
         making = _Copying(times, thinning, most_bytes, on_damage)
     else:
         making = _Encoding(video, audio, times, thinning, most_bytes, on_damage)
-    sound: list[AnyPacket] = []
+    heard: list[AnyPacket] = []
     for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
         if packet.stream is video:
-            for made in making.push(packet, sound):
+            for made in making.push(packet, heard):
                 yield made
-                sound.clear()
+                heard.clear()
         elif packet.dts is not None and packet.size:
-            sound.append(packet)
-            while sum(part.size for part in sound) > most_bytes // 20:  # before the first picture, for instance
-                sound.pop(0)
-    yield from making.finish(sound)
+            heard.append(packet)
+            while sum(part.size for part in heard) > most_bytes // 20:  # before the first picture, for instance
+                heard.pop(0)
+    yield from making.finish(heard)
 
 
 class _Copying:

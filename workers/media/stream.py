@@ -96,8 +96,18 @@ class MediaStream:
         options: CaptureOptions | None = None,
         *,
         encode: bool = False,
+        sound: bool = True,
     ) -> None:
-        """Take the source; with `encode` its pictures are encoded anew even where packets could stay as they are."""
+        """Take the source.
+
+        Args:
+            settings: where Kafka is, and the names of topics.
+            camera_id: the key of its chunks.
+            source: what is streamed.
+            options: as those of capture.
+            encode: whether its frames are encoded anew even where packets could stay as they are.
+            sound: whether its sound travels along.
+        """
         if not camera_id.strip():
             raise ConfigurationError("a camera needs an id that is not empty")
         self._settings = settings
@@ -105,6 +115,7 @@ class MediaStream:
         self._source = source
         self._options = options or CaptureOptions()
         self._encode = encode
+        self._sound = sound
         self._producer = Producer(settings)
         self._thinning = Thinning(self._options.fps)
         self._next_frame_id = time.time_ns() // 1_000_000
@@ -208,6 +219,7 @@ class MediaStream:
             times,
             self._thinning,
             copy=not self._encode and can_copy(container.streams.video[0]),
+            sound=self._sound,
             most_bytes=self._settings.max_picture_bytes,
             on_damage=self._damaged,
         )

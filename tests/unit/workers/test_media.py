@@ -53,7 +53,7 @@ def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("media") / "a.mp4")
 
 
-def cuts_of(path, *, fps=None, copy=True, most_bytes=1_000_000, times=None):
+def cuts_of(path, *, fps=None, copy=True, sound=True, most_bytes=1_000_000, times=None):
     damage = []
     with VideoFile(path).container() as container:
         found = list(
@@ -62,6 +62,7 @@ def cuts_of(path, *, fps=None, copy=True, most_bytes=1_000_000, times=None):
                 times or FileTimes(0.1),
                 Thinning(fps),
                 copy=copy,
+                sound=sound,
                 most_bytes=most_bytes,
                 on_damage=damage.append,
             )
@@ -101,6 +102,13 @@ def test_sound_travels_along(clip):
             seconds.append(sum(frame.samples for packet in packets for frame in packet.decode()) / 8000)
     assert carried == whole
     assert sum(seconds) == pytest.approx(4, abs=0.3)
+
+
+def test_sound_stays_away_when_it_is_not_wanted(clip):
+    for copy in (True, False):
+        for one in cuts_of(clip, copy=copy, sound=False):
+            with av.open(io.BytesIO(one.data)) as container:
+                assert [stream.type for stream in container.streams] == ["video"]
 
 
 def test_frames_are_thinned_by_saying_which_pictures_they_are(clip):
