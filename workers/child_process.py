@@ -26,6 +26,10 @@ class Died(Exception):
     """The child died, or gave no answer in time; the message says how."""
 
 
+class TooSlow(Died):
+    """The child gave no answer in time."""
+
+
 class ChildProcess:
     """The child, as its parent sees it."""
 
@@ -104,7 +108,7 @@ class ChildProcess:
 
     def _wait(self, readers: list[int], writers: list[int], deadline: float, timeout_s: float) -> None:
         if not any(select.select(readers, writers, [], max(0.0, deadline - time.monotonic()))):
-            raise Died(f"gave no result within {timeout_s:.3g} s in a process of its own")
+            raise TooSlow(f"gave no result within {timeout_s:.3g} s in a process of its own")
 
     def _death(self) -> Died:
         try:

@@ -1,7 +1,7 @@
 """Chunks decoded in a child process with limits on time and memory, since what they hold may crash a decoder.
 
 The child serves one chunk after the other while it lives. One that has served others before is not believed when it
-dies: the chunk is tried once more in a new one.
+dies: the chunk is tried once more in a new one. One that takes too long is not: it would take as long again.
 
 The parent writes, for each chunk, a line of JSON `{"wanted": [numbers] or null}` and the chunk. The child answers each
 picture by a line of JSON, `{"number", "at_ms", "content_type"}`, and its bytes, and at last says `{"error"}`.
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contracts.errors import PictureError
 from settings import Settings
 from workers.capture_sources import EncodedPicture
-from workers.child_process import LENGTH, ChildProcess, Died, answer_safely, write_message
+from workers.child_process import LENGTH, ChildProcess, Died, TooSlow, answer_safely, write_message
 from workers.media.unpacking import ChunkPicture, pictures
 
 COMMAND = (sys.executable, "-m", "workers.media.chunk_process")
@@ -47,7 +47,7 @@ class ChunkProcess:
                 yielded = picture.number
                 yield picture
         except Died as first:
-            if not used:
+            if not used or isinstance(first, TooSlow):
                 raise PictureError(str(first)) from first
             try:
                 for picture in self._ask(chunk, wanted):

@@ -1,5 +1,6 @@
 """A source's packets cut into chunks: at keyframes, a second or more each; or decoded, thinned and encoded anew."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,8 +15,10 @@ from av.video.stream import VideoStream
 from contracts.errors import CrowdwatchError
 from workers.capture import Thinning
 from workers.capture_sources import MediaClock
-from workers.media.packing import AnyPacket, Encoder, pack
+from workers.media.packing import FORMS, AnyPacket, Encoder, Form, form_for, pack
 from workers.media.unpacking import MOST_PICTURES
+
+log = logging.getLogger(__name__)
 
 _LEAST_S = 1.0
 _COPIED = {"h264", "hevc", "av1", "vp8", "vp9", "mpeg4"}
@@ -32,11 +35,13 @@ class Cut:
 
     Attributes:
         data: the container.
+        content_type: of which kind.
         frames: number and time in seconds of each picture that is a frame.
         end_s: time of the last picture.
     """
 
     data: bytes
+    content_type: str
     frames: list[tuple[int, float]]
     end_s: float
 
@@ -85,7 +90,7 @@ class LiveTimes:
 
 def can_copy(video: VideoStream) -> bool:
     """Whether the stream's packets are worth keeping as they are."""
-    return video.codec_context.name in _COPIED
+    return _codec(video) in _COPIED
 
 
 def cut(
@@ -115,11 +120,17 @@ def cut(
     """
     video = container.streams.video[0]
     audio = container.streams.audio[0] if sound and container.streams.audio else None
+    codec = _codec(video) if copy else "h264"
+    form = FORMS[0] if audio is None else form_for(codec, _codec(audio))
+    if audio is not None and form is None:
+        log.warning("the sound is left out: no container takes %s beside %s", _codec(audio), codec)
+        audio = None
+    form = form or FORMS[0]
     making: _Copying | _Encoding
     if copy:
-        making = _Copying(times, thinning, most_bytes, on_damage)
+        making = _Copying(times, thinning, most_bytes, on_damage, form)
     else:
-        making = _Encoding(video, audio, times, thinning, most_bytes, on_damage)
+        making = _Encoding(video, audio, times, thinning, most_bytes, on_damage, form)
     heard: list[AnyPacket] = []
     for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
         if packet.stream is video:
@@ -136,7 +147,10 @@ def cut(
 class _Copying:
     """Gathers packets from one keyframe to the next that is a second or more later."""
 
-    def __init__(self, times: Times, thinning: Thinning, most_bytes: int, on_damage: Callable[[str], None]) -> None:
+    def __init__(
+        self, times: Times, thinning: Thinning, most_bytes: int, on_damage: Callable[[str], None], form: Form
+    ) -> None:
+        self._form = form
         self._times = times
         self._thinning = thinning
         self._most_bytes = most_bytes
@@ -171,7 +185,7 @@ class _Copying:
         packets, self._packets, self._bytes = self._packets, [], 0
         at_s = self._times.of([float(stamp_s) for stamp_s in sorted(map(_stamp_s, packets))])
         frames = [(number, time_s) for number, time_s in enumerate(at_s) if self._thinning.wants(time_s)]
-        yield Cut(pack(packets, sound), frames, at_s[-1])
+        yield Cut(pack(packets, sound, self._form), self._form.content_type, frames, at_s[-1])
 
 
 class _Encoding:
@@ -185,7 +199,9 @@ class _Encoding:
         thinning: Thinning,
         most_bytes: int,
         on_damage: Callable[[str], None],
+        form: Form,
     ) -> None:
+        self._form = form
         self._fps = Fraction(video.average_rate or 25)
         self._audio = audio
         self._times = times
@@ -216,13 +232,13 @@ class _Encoding:
             return
         data, frames = self._encoder.finish(sound), self._frames
         self._encoder, self._frames = None, []
-        yield Cut(data, frames, frames[-1][1])
+        yield Cut(data, self._form.content_type, frames, frames[-1][1])
 
     def _add(self, frame: VideoFrame, at_s: float, sound: list[AnyPacket]) -> Iterator[Cut]:
         if self._encoder is not None and self._is_over(frame, at_s):
             yield from self.finish(sound)
         if self._encoder is None:
-            self._encoder, self._size = Encoder(frame, self._fps, self._audio), (frame.width, frame.height)
+            self._encoder, self._size = Encoder(frame, self._fps, self._audio, self._form), (frame.width, frame.height)
         at_ms = round(1000 * (at_s - self._frames[0][1])) if self._frames else 0
         self._frames.append((len(self._frames), at_s))
         self._encoder.add(frame, max(at_ms, len(self._frames) - 1))
@@ -237,3 +253,8 @@ def _stamp_s(packet: AnyPacket) -> Fraction:
     assert packet.pts is not None
     assert packet.time_base is not None
     return packet.pts * packet.time_base
+
+
+def _codec(stream: VideoStream | AudioStream) -> str:
+    """Return the codec's own name: decoders have others, such as libdav1d for av1."""
+    return stream.codec_context.codec.canonical_name

@@ -1,7 +1,9 @@
-"""Chunks as they are made: packets as they are, or pictures encoded as H.264; in Matroska, which takes any codec."""
+"""Chunks as they are made: packets as they are, or pictures encoded as H.264; in a container that takes the sound."""
 
+import functools
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -14,25 +16,47 @@ from workers.capture_sources import upright
 
 AnyPacket: TypeAlias = "Packet[Any]"
 
-CONTENT_TYPE = "video/x-matroska"
-_FORMAT = "matroska"
+
+@dataclass(frozen=True)
+class Form:
+    """A container's format, by FFmpeg's name of it."""
+
+    name: str
+    content_type: str
+
+
+FORMS = (Form("matroska", "video/x-matroska"), Form("mov", "video/quicktime"))
+"""The first that takes the codecs is used: the second takes the G.711 of many cameras."""
+
 _MILLISECONDS = Fraction(1, 1000)
 _H264 = {"preset": "veryfast", "crf": "21", "bf": "0"}
 """Quality as measured in docs/concepts/media.md. Without B-frames pictures leave in the order in which they come."""
 
 
-def pack(video: Sequence[AnyPacket], audio: Sequence[AnyPacket]) -> bytes:
+def form_for(*codecs: str) -> Form | None:
+    """Return the form of chunks that take these codecs, None when there is none."""
+    return next((form for form in FORMS if _supported(form).issuperset(codecs)), None)
+
+
+@functools.cache
+def _supported(form: Form) -> frozenset[str]:
+    with av.open(io.BytesIO(), "w", format=form.name) as container:
+        return frozenset(container.supported_codecs)
+
+
+def pack(video: Sequence[AnyPacket], audio: Sequence[AnyPacket], form: Form) -> bytes:
     """Return a chunk of packets that stay as they are, but for their times, which are counted from the earliest.
 
     Args:
         video: of one stream, in the order in which they are decoded, the first a keyframe; each says when it is shown.
         audio: of one stream and the same span, or none.
+        form: one that takes both.
     """
     _complete(video)
     packets = sorted([*video, *audio], key=decoding_s)
     base_s = decoding_s(packets[0])
     out = io.BytesIO()
-    with av.open(out, "w", format=_FORMAT) as container:
+    with av.open(out, "w", format=form.name) as container:
         streams = {
             part[0].stream: container.add_stream_from_template(part[0].stream) for part in (video, audio) if part
         }
@@ -53,10 +77,10 @@ def decoding_s(packet: AnyPacket) -> Fraction:
 class Encoder:
     """Makes a chunk of pictures, which are encoded as they come; a new one for each chunk."""
 
-    def __init__(self, first: VideoFrame, fps: Fraction, audio: AudioStream | None) -> None:
+    def __init__(self, first: VideoFrame, fps: Fraction, audio: AudioStream | None, form: Form) -> None:
         """Begin a chunk of pictures of the size of `first`, about `fps` a second, with the sound of `audio`."""
         self._out = io.BytesIO()
-        self._container = av.open(self._out, "w", format=_FORMAT)
+        self._container = av.open(self._out, "w", format=form.name)
         self._video = self._container.add_stream("libx264", rate=fps, options=_H264)
         picture = upright(first)
         self._video.width, self._video.height = picture.width, picture.height

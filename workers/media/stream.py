@@ -29,7 +29,6 @@ from settings import Settings
 from workers.capture import BROKEN, DROPPED, SENT, CaptureOptions, Thinning
 from workers.capture_sources import NetworkCamera, VideoFile, open_source, with_video
 from workers.media.cutting import CannotCopyError, Cut, FileTimes, LiveTimes, Times, can_copy, cut
-from workers.media.packing import CONTENT_TYPE
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -268,7 +267,7 @@ class MediaStream:
         first = FrameHeaders(
             frame_id=self._next_frame_id,
             captured_at=captured[0] if captured else to_milliseconds(start + timedelta(seconds=made.end_s)),
-            content_type=CONTENT_TYPE,
+            content_type=made.content_type,
             origin=Origin.LIVE if self._source.live else Origin.FILE,
             max_age_ms=self._options.max_age_ms,
         )

@@ -25,7 +25,7 @@ UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 QUARTER_TURN = (0, 1 << 16, 0, -(1 << 16), 0, 0, SIZE[1] << 16, 0, 1 << 30)
 
 
-def make_clip(path, *, frames=40, fps=10, codec="libx264", keyframes=8, size=SIZE, sound=True):
+def make_clip(path, *, frames=40, fps=10, codec="libx264", keyframes=8, size=SIZE, sound="aac"):
     """A film with B-frames of a square that moves on noise, a keyframe now and then, and sound."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=fps)
@@ -33,18 +33,16 @@ def make_clip(path, *, frames=40, fps=10, codec="libx264", keyframes=8, size=SIZ
         video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if codec == "libx264":
             video.options = {"g": str(keyframes), "sc_threshold": "0", "bf": "2", "threads": "1"}
-        audio = container.add_stream("aac", rate=8000, layout="mono") if sound else None
+        audio = container.add_stream(sound, rate=8000, layout="mono")
         for index in range(frames):
             picture = np.random.default_rng(index).integers(60, 120, (size[1], size[0], 3), np.uint8)
             cv2.rectangle(picture, (index, 20), (index + 20, 40), (30, 30, 220), -1)
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-            if audio is not None:
-                tone = av.AudioFrame.from_ndarray(np.zeros((1, 8000 // fps), np.float32), format="fltp", layout="mono")
-                tone.sample_rate, tone.pts, tone.time_base = 8000, index * 8000 // fps, Fraction(1, 8000)
-                container.mux(audio.encode(tone))
+            tone = av.AudioFrame.from_ndarray(np.zeros((1, 8000 // fps), np.float32), format="fltp", layout="mono")
+            tone.sample_rate, tone.pts, tone.time_base = 8000, index * 8000 // fps, Fraction(1, 8000)
+            container.mux(audio.encode(tone))
         container.mux(video.encode())
-        if audio is not None:
-            container.mux(audio.encode())
+        container.mux(audio.encode())
     return path
 
 
@@ -91,12 +89,17 @@ def test_packets_that_stay_as_they_are_give_what_capture_would_have_sent(tmp_pat
     assert [at_s for at_s, _ in rebuilt] == pytest.approx([at_s for at_s, _ in direct])
 
 
-def test_sound_travels_along(clip):
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mov", "pcm_alaw"), ("mkv", "pcm_s16le")])
+@pytest.mark.parametrize("copy", [True, False])
+def test_sound_travels_along(tmp_path, suffix, codec, copy):
+    clip = make_clip(tmp_path / f"a.{suffix}", sound=codec)
     with VideoFile(clip).container() as container:
         whole = sum(1 for packet in container.demux(audio=0) if packet.size)
     carried, seconds = 0, []
-    for one in cuts_of(clip):
+    for one in cuts_of(clip, copy=copy):
+        assert len(list(pictures(one.data, max_pixels=MOST_PIXELS))) == len(one.frames)
         with av.open(io.BytesIO(one.data)) as container:
+            assert container.streams.audio[0].codec_context.name == codec
             packets = [packet for packet in container.demux(audio=0) if packet.size]
             carried += len(packets)
             seconds.append(sum(frame.samples for packet in packets for frame in packet.decode()) / 8000)
@@ -109,6 +112,12 @@ def test_sound_stays_away_when_it_is_not_wanted(clip):
         for one in cuts_of(clip, copy=copy, sound=False):
             with av.open(io.BytesIO(one.data)) as container:
                 assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_sound_that_no_container_takes_stays_away(tmp_path, caplog):
+    cuts = cuts_of(make_clip(tmp_path / "a.avi", sound="adpcm_ms", codec="mpeg4"))
+    assert "adpcm_ms" in caplog.text
+    assert sum(len(list(pictures(one.data, max_pixels=MOST_PIXELS))) for one in cuts) == 40
 
 
 def test_frames_are_thinned_by_saying_which_pictures_they_are(clip):
@@ -265,10 +274,14 @@ def test_a_process_that_has_served_others_is_not_believed(process):
     assert [one.number for one in process.pictures(b"second", None)] == [0, 1, 2]
 
 
-def test_a_chunk_that_takes_too_long_fails():
-    process = ChunkProcess(Settings(isolation_timeout_s=0.2), (sys.executable, "-S", "-c", CHILD))
+def test_a_chunk_that_takes_too_long_fails_at_once():
+    process = ChunkProcess(Settings(isolation_timeout_s=0.3), (sys.executable, "-S", "-c", CHILD))
+    list(process.pictures(b"good", None))
+    got = []
     with pytest.raises(PictureError, match="no result within"):
-        list(process.pictures(b"sleep", None))
+        for one in process.pictures(b"sleep", None):
+            got.append(one.encoded.data)
+    assert len(set(got)) < 2, "one process"
 
 
 def test_a_process_that_cannot_start_is_not_the_chunks_fault():
