@@ -33,13 +33,15 @@ log = logging.getLogger(__name__)
 
 _POLL_MS = 500
 _MOST_UNACKNOWLEDGED = 32
+_MOST_UNACKNOWLEDGED_BYTES = 32 * 1024 * 1024
 _MOST_KEY_BYTES = 1000
 _MOST_CAMERAS = 10_000
 _LOOK_RECORDS = 50
 _MOST_LOOKED_AT = 5000
 """A predecessor that died in a chunk had sent the rest of it within so many frames of its partition."""
 
-_CLOCK_SLACK = timedelta(minutes=5)
+_CLOCK_SLACK = timedelta(seconds=10)
+"""A frame of a chunk may bear an earlier time stamp than the chunk by so much: other machines set them."""
 
 _CHUNKS = Counter(
     "crowdwatch_media_chunks",
@@ -138,7 +140,7 @@ class Media:
         first_id = self._first_id(chunk) if chunk.frame_id is None else chunk.frame_id
         for picture_number, frame_id in sent.items():  # a predecessor counted on from what it alone had seen
             first_id = frame_id - places.get(picture_number, picture_number)
-        waiting: deque[Future[SourceOffset]] = deque()
+        waiting: deque[tuple[Future[SourceOffset], int]] = deque()
         seen, last_id = 0, first_id - 1
         try:
             with closing(self._process.pictures(chunk.video, wanted)) as found:  # type: ignore[type-var]
@@ -150,12 +152,16 @@ class Media:
                     seen, last_id = seen + 1, first_id + index
                     if picture.number in sent:
                         continue
-                    while len(waiting) >= _MOST_UNACKNOWLEDGED:
-                        self._settle(waiting.popleft(), place)
-                    waiting.append(self._send(chunk, picture, last_id, delay_ms))
+                    size = len(picture.encoded.data)
+                    while waiting and (
+                        len(waiting) >= _MOST_UNACKNOWLEDGED
+                        or sum(of for _, of in waiting) + size > _MOST_UNACKNOWLEDGED_BYTES
+                    ):
+                        self._settle(waiting.popleft()[0], place)
+                    waiting.append((self._send(chunk, picture, last_id, delay_ms), size))
         finally:
             while waiting:
-                self._settle(waiting.popleft(), place)
+                self._settle(waiting.popleft()[0], place)
             self._count_on(chunk.camera_id, last_id)
         if wanted is not None and seen < len(wanted):
             raise PictureError(f"the chunk holds {seen} of the {len(wanted)} frames that it should")

@@ -18,7 +18,7 @@ from typing import Protocol
 import av
 from av.container import InputContainer
 
-from contracts.errors import ConfigurationError, UnavailableError
+from contracts.errors import ConfigurationError, CrowdwatchError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.media import ChunkFrame, MediaHeaders
 from contracts.offsets import SourceOffset
@@ -37,6 +37,7 @@ _MOST_UNACKNOWLEDGED = 4
 """Chunks handed to Kafka and not yet acknowledged, at most."""
 
 _STEADY_S = 2.0
+_LATE_S = 1.0
 _TELL_S = 5.0
 _POLL_S = 0.2
 _FLUSH_S = 10.0
@@ -175,7 +176,11 @@ class MediaStream:
                     for made in self._cuts(container, times):
                         sent += 1
                         if self._options.pace:
-                            stop.wait(max(0.0, playing_since_s + made.end_s - time.monotonic()))
+                            late_s = time.monotonic() - playing_since_s - made.end_s
+                            stop.wait(max(0.0, -late_s))
+                            if late_s > _LATE_S:  # Kafka was away: play on from here, as after a pause
+                                playing_since_s += late_s
+                                start += timedelta(seconds=late_s)
                         self._healthy["source"] = True
                         self._send_surely(made, start, stop)
                         if stop.is_set():
@@ -204,12 +209,15 @@ class MediaStream:
             except CannotCopyError as error:
                 log.warning("%s: %s; it is encoded anew from now on", self._source.name, error)
                 self._encode = True
-            except (UnavailableError, av.error.FFmpegError) as error:
+            except Exception as error:  # whatever a decoder throws: a camera must not fall silent
                 self._healthy["source"] = False
                 BROKEN.labels(self._camera_id).inc()
                 if time.monotonic() - connected_s > _STEADY_S:
                     backoff.reset()
-                log.warning("%s", error if isinstance(error, UnavailableError) else f"{self._source.name} broke off")
+                if isinstance(error, av.error.FFmpegError):  # whose own words hold the address
+                    log.warning("%s broke off: %s", self._source.name, error.strerror)
+                else:
+                    log.warning("%s", error, exc_info=not isinstance(error, CrowdwatchError))
                 stop.wait(backoff.next_s())
 
     def _cuts(self, container: InputContainer, times: Times) -> Iterator[Cut]:
