@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _HOUR_MS = 3600 * 1000
 _MIB = 1024 * 1024
+_CONNECT_S = 10.0
+"""After so long it is told why no broker lets us in; those who start a role try again."""
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def _kafka_errors(what: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        raise UnavailableError(f"{what}: {type(error).__name__}: {error}") from error
+        raise UnavailableError(f"{what}: {error}") from error
 
 
 def ping_kafka(settings: Settings, timeout_s: float = 5.0) -> None:
@@ -67,7 +69,7 @@ def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
     wanted = _wanted(settings)
     names = sorted({topic.name for topic in wanted})
     with _kafka_errors("cannot make the topics"):
-        config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
+        config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(min(timeout_s, _CONNECT_S) * 1000)}
         admin = connect(KafkaAdminClient, config)
         try:
             known = set(admin.list_topics())

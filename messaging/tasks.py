@@ -3,9 +3,11 @@
 import base64
 import json
 import logging
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -36,6 +38,7 @@ def make_celery(settings: Settings) -> Celery:
     """
     app = Celery("crowdwatch", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
+        broker_use_ssl=redis_tls(settings) or None,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -73,7 +76,8 @@ class TaskQueue:
     def __init__(self, settings: Settings) -> None:
         self._celery = make_celery(settings)
         self._celery.conf.broker_transport_options |= _GIVE_UP_SOON
-        self._redis = _redis(settings.redis_url, _SOCKET_TIMEOUT_S)
+        self._redis = _redis(settings, _SOCKET_TIMEOUT_S)
+        self._address = _address(settings)
 
     def enqueue(self, task: DetectRange, queue: str = QUEUE_DETECT) -> None:
         """Put the task at the end of `queue`.
@@ -88,7 +92,7 @@ class TaskQueue:
                 TASK_DETECT_RANGE, kwargs=task.to_kwargs(), queue=queue, ignore_result=True, retry=False
             )
         except (OperationalError, OSError, redis.RedisError) as error:
-            raise UnavailableError(f"Redis does not take tasks: {error}") from error
+            raise UnavailableError(f"Redis at {self._address} does not take tasks: {error}") from error
 
     def length(self, queue: str) -> int:
         """Return how many tasks wait in `queue`; those that a worker has taken are not among them.
@@ -96,7 +100,7 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        with _redis_errors():
+        with _redis_errors(self._address):
             waiting: Any = self._redis.llen(queue)
         return int(waiting)
 
@@ -106,7 +110,7 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        with _redis_errors():
+        with _redis_errors(self._address):
             messages: Any = self._redis.lrange(queue, 0, -1)
         return [task for message in reversed(messages) if (task := _decode(message)) is not None]
 
@@ -116,7 +120,7 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        with _redis_errors():
+        with _redis_errors(self._address):
             self._redis.set(_served(queue), 1, ex=_SERVED_S)
 
     def is_served(self, queue: str) -> bool:
@@ -125,7 +129,7 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        with _redis_errors():
+        with _redis_errors(self._address):
             return bool(self._redis.exists(_served(queue)))
 
     def clear(self, queue: str) -> None:
@@ -134,7 +138,7 @@ class TaskQueue:
         Raises:
             UnavailableError: Redis does not answer.
         """
-        with _redis_errors():
+        with _redis_errors(self._address):
             self._redis.delete(queue)
 
     def close(self) -> None:
@@ -149,20 +153,56 @@ def ping_redis(settings: Settings, timeout_s: float = 5.0) -> None:
     Raises:
         UnavailableError: it does not answer in time.
     """
-    client = _redis(settings.redis_url, timeout_s)
+    client = _redis(settings, timeout_s)
     try:
-        with _redis_errors():
+        with _redis_errors(_address(settings)):
             client.ping()
     finally:
         client.close()
 
 
+def redis_tls(settings: Settings) -> dict[str, Any]:
+    """Return the options with which redis-py checks the server and shows a certificate of ours; none without TLS.
+
+    They go to Celery and Flower too, which read no such options from the address and check nothing without them.
+    """
+    if urlsplit(settings.redis_url).scheme != "rediss":
+        return {}
+    options: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    if settings.tls_ca_file is not None:
+        options["ssl_ca_certs"] = str(settings.tls_ca_file)
+    if settings.tls_certificate_file is not None:
+        options["ssl_certfile"] = str(settings.tls_certificate_file)
+    return options
+
+
 @contextmanager
-def _redis_errors() -> Iterator[None]:
+def _redis_errors(address: str) -> Iterator[None]:
     try:
         yield
+    except redis.AuthenticationError as error:
+        raise UnavailableError(f"Redis at {address} refuses the sign-in in REDIS_URL: {error}") from error
+    except redis.exceptions.NoPermissionError as error:
+        raise UnavailableError(f"Redis at {address} does not permit it: {error}") from error
     except (redis.RedisError, OSError) as error:
-        raise UnavailableError(f"Redis does not answer: {error}") from error
+        raise UnavailableError(f"Redis at {address} does not answer: {error}{_hint(str(error))}") from error
+
+
+def _hint(said: str) -> str:
+    """What may be wrong when TLS is."""
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return "; CROWDWATCH_TLS_CA_FILE names those who may vouch for it"
+    if "reset by peer" in said or "closed by server" in said or "EOF occurred" in said or "SSL" in said:
+        return (
+            "; does it speak TLS (a REDIS_URL that starts with rediss://), "
+            "and ask for a certificate (CROWDWATCH_TLS_CERTIFICATE_FILE)?"
+        )
+    return ""
+
+
+def _address(settings: Settings) -> str:
+    """Where Redis is, without what is needed to sign in."""
+    return urlsplit(settings.redis_url).netloc.rpartition("@")[2]
 
 
 def _served(queue: str) -> str:
@@ -182,5 +222,7 @@ def _decode(message: bytes) -> DetectRange | None:
         return None
 
 
-def _redis(url: str, timeout_s: float) -> "redis.Redis":
-    return redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+def _redis(settings: Settings, timeout_s: float) -> "redis.Redis":
+    return redis.Redis.from_url(
+        settings.redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **redis_tls(settings)
+    )

@@ -46,7 +46,7 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     yield _memory()
     yield from _models(settings)
     yield _gpu()
-    running = _running(folder)
+    running = _running(settings, folder)
     yield from running or [_web_port(settings), *_external(settings)]
     yield from _servers_in_use(settings, folder, bool(running))
 
@@ -153,7 +153,7 @@ def _servers_in_use(settings: Settings, folder: DataDir, running: bool) -> Itera
         yield Finding("clock", *clock_finding(settings))
 
 
-def _running(folder: DataDir) -> list[Finding]:
+def _running(settings: Settings, folder: DataDir) -> list[Finding]:
     """Return a finding for each process of the system that runs in the folder; nothing when none does."""
     try:
         noted = folder.read_state()
@@ -162,7 +162,7 @@ def _running(folder: DataDir) -> list[Finding]:
     if noted is None or not noted.supervisor.running:
         return []
     levels: dict[str, Level] = {State.READY: "ok", State.STARTING: "warning"}
-    state = live_state(noted)
+    state = live_state(noted, settings)
     return [
         Finding(
             process.name,

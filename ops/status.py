@@ -6,19 +6,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contracts.errors import UnavailableError
-from ops.datadir import ProcessState, SystemState
+from ops.datadir import SERVER_ADDRESSES, ProcessState, SystemState
 from ops.roles import flower_health_url, probe_http, readiness_url
 from ops.servers.local import probe_server
 from ops.supervisor import State
 from settings import Settings
 
 
-def live_state(noted: SystemState) -> SystemState:
-    """Ask every process that was noted whether it answers now, all at the same time."""
+def live_state(noted: SystemState, settings: Settings) -> SystemState:
+    """Ask every process that was noted whether it answers now, all at the same time.
+
+    `settings` tell how the servers that are not of this system are spoken to.
+    """
+    settings = settings.model_copy(update={name: getattr(noted, name) for name in SERVER_ADDRESSES})
     supervised = noted.supervisor.running
 
     def look(process: ProcessState) -> ProcessState:
-        return replace(process, state=_state(noted, process, supervised).value)
+        return replace(process, state=_state(noted, process, settings, supervised).value)
 
     processes = (*noted.roles, *noted.servers)
     with ThreadPoolExecutor(max(1, len(processes))) as pool:
@@ -26,23 +30,18 @@ def live_state(noted: SystemState) -> SystemState:
     return replace(noted, roles=tuple(looked[: len(noted.roles)]), servers=tuple(looked[len(noted.roles) :]))
 
 
-def _state(noted: SystemState, process: ProcessState, supervised: bool) -> State:
+def _state(noted: SystemState, process: ProcessState, settings: Settings, supervised: bool) -> State:
     if process.external:
-        return State.READY if _answers(noted, process) else State.FAILED
+        return State.READY if _answers(noted, process, settings) else State.FAILED
     failed = process.state == State.FAILED.value
-    if process.ref.running and _answers(noted, process):
+    if process.ref.running and _answers(noted, process, settings):
         return State.READY
     if not supervised and not process.ref.running:
         return State.STOPPED
     return State.FAILED if failed else State.STARTING
 
 
-def _answers(noted: SystemState, process: ProcessState) -> bool:
-    settings = Settings(
-        kafka_bootstrap_servers=noted.kafka_bootstrap_servers,
-        redis_url=noted.redis_url,
-        mongodb_uri=noted.mongodb_uri,
-    )
+def _answers(noted: SystemState, process: ProcessState, settings: Settings) -> bool:
     try:
         if process.metrics_url is not None:
             probe_http(readiness_url(process.metrics_url))

@@ -6,7 +6,8 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -30,7 +31,7 @@ _SERVERS = {
 class Settings(BaseModel):
     """What every process of one installation agrees on. Frozen; unknown names are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     # Servers
     kafka_bootstrap_servers: str = Field(
@@ -41,14 +42,35 @@ class Settings(BaseModel):
     redis_url: str = Field(
         "redis://localhost:6379/0",
         min_length=1,
-        description="Celery's broker. It holds nothing that matters: tasks name places in the log.",
+        repr=False,
+        description="Celery's broker. It holds nothing that matters: tasks name places in the log. "
+        "With TLS rediss://, with a sign-in rediss://user:password@host:port/0.",
     )
     mongodb_uri: str = Field(
         "mongodb://localhost:27017",
         min_length=1,
-        description="Where results are stored.",
+        repr=False,
+        description="Where results are stored. With TLS and a sign-in "
+        "mongodb://user:password@host:port/?authSource=FaceDetectionDB&tls=true.",
     )
     mongodb_database: str = Field("FaceDetectionDB", min_length=1, description="Name of the database in MongoDB.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka is spoken to: SSL is TLS, SASL is a sign-in."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the sign-in to Kafka is done, where there is one."
+    )
+    kafka_username: str | None = Field(None, min_length=1, description="Name of the sign-in to Kafka.")
+    kafka_password: str | None = Field(None, min_length=1, repr=False, description="Its password.")
+    tls_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) of those who vouch for Kafka, Redis and MongoDB, where they are spoken to with "
+        "TLS; without it, the system's.",
+    )
+    tls_certificate_file: Path | None = Field(
+        None,
+        description="Certificate and key (PEM, in one file) for those of these servers that ask their clients for one.",
+    )
 
     # The log
     topic_frames: str = Field("frames", min_length=1, description="Topic of camera frames.")
@@ -212,6 +234,21 @@ class Settings(BaseModel):
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()
 
+    @field_validator("tls_ca_file", mode="after")
+    @classmethod
+    def _check_authorities(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            _check_pem(value, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations)
+        return value
+
+    @field_validator("tls_certificate_file", mode="after")
+    @classmethod
+    def _check_certificate(cls, value: Path | None) -> Path | None:
+        if value is not None:  # an empty password: OpenSSL would ask the terminal for that of a key that has one
+            load = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain
+            _check_pem(value, lambda path: load(path, password=""))
+        return value
+
     @field_validator("camera_networks", mode="after")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -244,6 +281,22 @@ class Settings(BaseModel):
             if not re.fullmatch(r"[^=]+=([01][0-9]|2[0-3]):[0-5][0-9] \S+", one) or zone not in available_timezones():
                 raise ValueError(f"each venue should be name=hour:minute zone, as 04:00 Europe/Berlin, got {one!r}")
         return value
+
+    @model_validator(mode="after")
+    def _kafka_sign_in_is_whole(self) -> "Settings":
+        given = [name for name in ("kafka_username", "kafka_password") if getattr(self, name) is not None]
+        if self.kafka_security_protocol.startswith("SASL") and len(given) < 2:
+            raise ValueError(
+                f"CROWDWATCH_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs CROWDWATCH_KAFKA_USERNAME "
+                "and CROWDWATCH_KAFKA_PASSWORD"
+            )
+        if given and not self.kafka_security_protocol.startswith("SASL"):
+            raise ValueError(
+                f"{' and '.join(PREFIX + name.upper() for name in given)} would not be used: "
+                "CROWDWATCH_KAFKA_SECURITY_PROTOCOL must be SASL_SSL or SASL_PLAINTEXT, "
+                f"got {self.kafka_security_protocol}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sign_in_or_loopback(self) -> "Settings":
@@ -326,6 +379,14 @@ def _read_value(variable: str, path: str) -> str:
         return Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{variable}: {path} cannot be read: {error}") from error
+
+
+def _check_pem(path: Path, load: Callable[[Path], None]) -> None:
+    try:
+        load(path)
+    except OSError as error:  # an SSLError is one
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise ValueError(f"{path} cannot be used: {reason}") from error
 
 
 def is_loopback(host: str) -> bool:

@@ -17,11 +17,12 @@ def command(data_dir: Path, as_json: bool) -> None:
     from contracts.errors import CrowdwatchError
     from ops.datadir import DataDir
     from ops.status import is_ready, live_state, public_state
+    from settings import Settings
 
     noted = DataDir(data_dir).read_state()
     if noted is None:
         raise CrowdwatchError(f"nothing ever ran in {data_dir.absolute()}: start it with `crowdwatch up`")
-    state = live_state(noted)
+    state = live_state(noted, Settings.from_environment())
     if as_json:
         click.echo(json.dumps(public_state(state), indent=2))
     else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from contracts.errors import CrowdwatchError, UnavailableError
 from ops.process import ProcessSpec
@@ -43,12 +44,20 @@ class Node:
 
 
 def kafka_servers(
-    settings: Settings, folder: Path, java: Path, jars: Path, nodes: Sequence[Node], environment: Mapping[str, str]
+    settings: Settings,
+    folder: Path,
+    java: Path,
+    jars: Path,
+    nodes: Sequence[Node],
+    environment: Mapping[str, str],
+    more: Mapping[str, str] = MappingProxyType({}),
+    format_arguments: Sequence[str] = (),
 ) -> list[ProcessSpec]:
     """Prepare a folder for each node of one cluster, and return how they are started.
 
     A single node is named `kafka` and keeps its log in `folder`; several are named `kafka-1` and so on, and replicate
-    what their topics say.
+    what their topics say. `more` has further properties, which go before ours; `format_arguments` are those of the
+    storage tool, which makes users of SCRAM.
 
     Raises:
         CrowdwatchError: the storage cannot be formatted; the message ends with what Kafka said.
@@ -60,10 +69,11 @@ def kafka_servers(
         home = folder if len(nodes) == 1 else folder / name
         home.mkdir(parents=True, exist_ok=True)
         properties = home / "server.properties"
-        properties.write_text(_properties(settings, home / "log", node, nodes))
+        properties.write_text(_properties(settings, home / "log", node, nodes, more))
         run_java = (str(java), *_JVM_FLAGS, "-cp", f"{jars}/*")
         if not (home / "log").is_dir():
-            _format(home, _properties(settings, home / "log.partial", node, nodes), cluster_id, run_java, environment)
+            unformatted = _properties(settings, home / "log.partial", node, nodes, more)
+            _format(home, unformatted, (f"--cluster-id={cluster_id}", *format_arguments), run_java, environment)
         specs.append(
             ProcessSpec(
                 name=name,
@@ -92,14 +102,14 @@ def probe_kafka(settings: Settings) -> None:
 
 
 def _format(
-    home: Path, properties: str, cluster_id: str, run_java: tuple[str, ...], environment: Mapping[str, str]
+    home: Path, properties: str, arguments: Sequence[str], run_java: Sequence[str], environment: Mapping[str, str]
 ) -> None:
     """Format the storage in `log.partial`, which takes its name `log` when it is whole."""
     partial_folder = home / "log.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     file = home / "format.properties"
     file.write_text(properties)
-    command = [*run_java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(file)]
+    command = [*run_java, "kafka.tools.StorageTool", "format", *arguments, "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(environment))
     if done.returncode:
         raise CrowdwatchError(f"Kafka cannot format {home}:\n{(done.stdout + done.stderr)[-2000:]}")
@@ -111,7 +121,7 @@ def _address(node: Node) -> str:
     return f"127.0.0.1:{node.port}"
 
 
-def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[Node]) -> str:
+def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[Node], more: Mapping[str, str]) -> str:
     record_bytes = settings.max_picture_bytes + _RECORD_SLACK_BYTES
     copies = min(3, len(nodes))
     values = {
@@ -136,5 +146,6 @@ def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[N
         "transaction.state.log.min.isr": max(1, copies - 1),
         "transaction.state.log.num.partitions": 4,
         "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,  # a quarter of the default: it is taken from the heap
+        **more,
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())

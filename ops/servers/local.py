@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.errors import ConfigurationError
 from ops.ports import free_ports
 from ops.process import ProcessSpec
 from ops.servers.binaries import find_java, find_mongod, find_redis_server
@@ -53,6 +54,7 @@ def plan_servers(
         brokers: how many processes Kafka runs as.
 
     Raises:
+        ConfigurationError: Kafka is to be spoken to otherwise than the one that is started here speaks.
         UnavailableError: a server whose address is given does not answer.
         CrowdwatchError: a program is missing, or something cannot be fetched or prepared; the message says what.
     """
@@ -64,6 +66,11 @@ def plan_servers(
         "mongodb_uri": f"mongodb://127.0.0.1:{mongo_port}",
     }
     external = external_servers(settings)
+    if "kafka" not in external and settings.kafka_security_protocol != "PLAINTEXT":
+        raise ConfigurationError(
+            f"CROWDWATCH_KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol}, but without "
+            "KAFKA_BOOTSTRAP_SERVERS a Kafka is started here that speaks PLAINTEXT, on loopback"
+        )
     for server in external:
         probe_server(server, settings)
     wanted = {name: value for name, value in addresses.items() if SERVER_OF_SETTING[name] not in external}

@@ -1,6 +1,6 @@
 """MongoDB on this machine: one standalone server with its journal, on loopback only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,9 @@ _PROBE_TIMEOUT_S = 2.0
 
 
 def mongo_server(
-    settings: Settings, folder: Path, mongod: Path, port: int, environment: Mapping[str, str]
+    settings: Settings, folder: Path, mongod: Path, port: int, environment: Mapping[str, str], more: Sequence[str] = ()
 ) -> ProcessSpec:
-    """Return how MongoDB is started with its data in `folder`."""
+    """Return how MongoDB is started with its data in `folder`, and with `more` arguments."""
     folder.mkdir(parents=True, exist_ok=True)
     return ProcessSpec(
         name="mongo",
@@ -30,6 +30,7 @@ def mongo_server(
             "0.5",
             "--setParameter",
             "diagnosticDataCollectionEnabled=false",
+            *more,
         ),
         probe=partial(probe_mongo, settings),
         environment=environment,

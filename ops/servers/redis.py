@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from ops.process import ProcessSpec
 from settings import Settings
@@ -11,9 +12,17 @@ _PROBE_TIMEOUT_S = 2.0
 
 
 def redis_server(
-    settings: Settings, folder: Path, program: Path, port: int, environment: Mapping[str, str]
+    settings: Settings,
+    folder: Path,
+    program: Path,
+    port: int,
+    environment: Mapping[str, str],
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> ProcessSpec:
-    """Return how Redis is started. It saves nothing: tasks name places in the log and are made again from it."""
+    """Return how Redis is started. It saves nothing: tasks name places in the log and are made again from it.
+
+    `more` has further options of Redis, which go before ours.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     options = {
         "bind": "127.0.0.1",
@@ -22,6 +31,7 @@ def redis_server(
         "save": "",
         "appendonly": "no",
         "maxmemory-policy": "noeviction",  # an evicted queue would be lost tasks
+        **more,
     }
     return ProcessSpec(
         name="redis",

@@ -13,6 +13,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from messaging.tasks import redis_tls
 from settings import Settings
 from web.errors import RequestError
 
@@ -36,6 +37,7 @@ class RateLimits:
             socket_timeout=_ANSWERS_WITHIN_S,
             socket_connect_timeout=_ANSWERS_WITHIN_S,
             retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on to redis, which takes it
+            **redis_tls(settings),
         )
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._again_s = 0.0

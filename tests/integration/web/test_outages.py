@@ -35,7 +35,7 @@ def test_without_redis_pictures_are_taken_and_left_to_the_bridge(closed_address,
     ready = web.client().get("/readyz")
     assert ready.status_code == 503
     assert ready.json["needs"] == {"kafka": True, "redis": False, "mongodb": True, "prepared": True, "follower": True}
-    assert "Redis does not answer" in ready.json["problems"]["redis"]
+    assert f"Redis at {closed_address} does not answer" in ready.json["problems"]["redis"]
     assert web.client().get("/healthz").status_code == 200
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ops.datadir import ProcessRef, ProcessState, SystemState
 from ops.status import is_ready, live_state, public_state, without_password
+from settings import Settings
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -52,7 +53,7 @@ SILENT = "http://127.0.0.1:1"
 
 def look(supervisor: ProcessRef, noted: str, process: ProcessRef, url: str) -> str:
     role = ProcessState("bridge", process.pid, noted, process.create_time, f"{url}/metrics")
-    return live_state(state_of(supervisor, role)).roles[0].state
+    return live_state(state_of(supervisor, role), Settings()).roles[0].state
 
 
 def test_a_role_is_what_it_answers(url: str, dead: ProcessRef) -> None:
@@ -68,7 +69,7 @@ def test_a_role_is_what_it_answers(url: str, dead: ProcessRef) -> None:
 def test_an_external_server_that_does_not_answer_has_failed() -> None:
     redis = ProcessState("redis", 0, "ready", external=True)
     state = SystemState(ME, "127.0.0.1:1", "redis://127.0.0.1:1", "mongodb://127.0.0.1:1", "", "", (), (redis,))
-    live = live_state(state)
+    live = live_state(state, Settings())
     assert [server.state for server in live.servers] == ["failed"]
     assert not is_ready(live)
     assert public_state(live)["servers"] == [{"name": "redis", "pid": 0, "state": "failed"}]

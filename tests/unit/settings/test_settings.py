@@ -30,6 +30,11 @@ def test_every_setting_is_described_and_has_a_default():
         ({"CROWDWATCH_AUTH": "off", "CROWDWATCH_WEB_HOST": "example.org"}, "loopback"),
         ({"CROWDWATCH_FLOWER_SIGN_IN": "admin:short"}, "CROWDWATCH_FLOWER_SIGN_IN: .*pattern"),
         ({"CROWDWATCH_TOPIC_FRAMES": "Faces"}, "name of its own"),
+        ({"CROWDWATCH_TLS_CA_FILE": "/none"}, "CROWDWATCH_TLS_CA_FILE: .*/none cannot be used: No such file"),
+        ({"CROWDWATCH_TLS_CA_FILE": __file__}, "CROWDWATCH_TLS_CA_FILE: .*cannot be used: NO_CERTIFICATE"),
+        ({"CROWDWATCH_TLS_CERTIFICATE_FILE": __file__}, "CROWDWATCH_TLS_CERTIFICATE_FILE: .*cannot be used"),
+        ({"CROWDWATCH_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "needs CROWDWATCH_KAFKA_USERNAME"),
+        ({"CROWDWATCH_KAFKA_PASSWORD": "x"}, "CROWDWATCH_KAFKA_PASSWORD would not be used"),
     ],
 )
 def test_a_wrong_environment_is_told_by_name(environment, message):
@@ -52,6 +57,20 @@ def test_a_value_may_be_given_by_file(tmp_path):
 def test_a_file_that_is_missing_is_told_by_name(tmp_path):
     with pytest.raises(ConfigurationError, match=r"CROWDWATCH_FLOWER_SIGN_IN_FILE: .*cannot be read"):
         Settings.from_environment({"CROWDWATCH_FLOWER_SIGN_IN_FILE": str(tmp_path / "none")})
+
+
+def test_passwords_are_in_no_description_of_the_settings():
+    secrets = {
+        "REDIS_URL": "rediss://me:hidden@redis/0",
+        "MONGODB_URI": "mongodb://me:hidden@mongodb",
+        "CROWDWATCH_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "CROWDWATCH_KAFKA_USERNAME": "me",
+        "CROWDWATCH_KAFKA_PASSWORD": "hidden",
+    }
+    assert "hidden" not in repr(Settings.from_environment(secrets))
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({**secrets, "CROWDWATCH_WINDOW": "0", "CROWDWATCH_FLOWER_SIGN_IN": "hidden"})
+    assert "hidden" not in f"{caught.value} {caught.value.__cause__}"
 
 
 def test_settings_are_frozen_and_know_their_names():
