@@ -257,4 +257,4 @@ def _stamp_s(packet: AnyPacket) -> Fraction:
 
 def _codec(stream: VideoStream | AudioStream) -> str:
     """Return the codec's own name: decoders have others, such as libdav1d for av1."""
-    return stream.codec_context.codec.canonical_name
+    return stream.codec_context.codec.canonical_name if stream.codec_context else "a codec that is not known"

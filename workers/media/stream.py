@@ -221,11 +221,15 @@ class MediaStream:
                 stop.wait(backoff.next_s())
 
     def _cuts(self, container: InputContainer, times: Times) -> Iterator[Cut]:
+        video = container.streams.video[0]
+        if not video.codec_context:
+            trouble = f"the codec of {self._source.name} is not known"
+            raise UnavailableError(trouble) if self._source.live else ConfigurationError(trouble)
         return cut(
             container,
             times,
             self._thinning,
-            copy=not self._encode and can_copy(container.streams.video[0]),
+            copy=not self._encode and can_copy(video),
             sound=self._sound,
             most_bytes=self._settings.max_picture_bytes,
             on_damage=self._damaged,

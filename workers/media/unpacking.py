@@ -52,6 +52,8 @@ def pictures(chunk: bytes, wanted: Collection[int] | None = None, *, max_pixels:
         raise PictureError(f"the chunk cannot be read as video: {_reason(error)}") from error
     with container:
         stream = container.streams.video[0]
+        if not stream.codec_context:
+            raise PictureError("the chunk's codec is not known")
         stream.codec_context.options = {"max_pixels": str(max_pixels)}
         if stream.width * stream.height > max_pixels:
             raise PictureError(f"pictures of {stream.width} x {stream.height} pixels are more than {max_pixels}")

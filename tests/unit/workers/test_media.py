@@ -89,8 +89,9 @@ def test_packets_that_stay_as_they_are_give_what_capture_would_have_sent(tmp_pat
     assert [at_s for at_s, _ in rebuilt] == pytest.approx([at_s for at_s, _ in direct])
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mov", "pcm_alaw"), ("mkv", "pcm_s16le")])
-@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "copy"), [("mp4", "aac", True), ("mov", "pcm_alaw", True), ("mkv", "pcm_s16le", False)]
+)
 def test_sound_travels_along(tmp_path, suffix, codec, copy):
     clip = make_clip(tmp_path / f"a.{suffix}", sound=codec)
     with VideoFile(clip).container() as container:
@@ -195,6 +196,15 @@ def test_what_is_no_video_is_told_of(chunk, reason):
 def test_pictures_that_are_too_large_are_not_decoded(clip):
     with pytest.raises(PictureError, match="96 x 64 pixels"):
         list(pictures(clip.read_bytes(), max_pixels=SIZE[0] * SIZE[1] - 1))
+
+
+def test_codecs_that_nobody_knows_are_told_of(tmp_path, caplog):
+    path = make_clip(tmp_path / "a.mov", frames=8, sound="pcm_alaw")
+    path.write_bytes(path.read_bytes().replace(b"alaw", b"zzzz"))
+    assert [len(one.frames) for one in cuts_of(path)] == [8]
+    assert "the sound is left out" in caplog.text
+    with pytest.raises(PictureError, match="codec is not known"):
+        list(pictures(path.read_bytes().replace(b"avc1", b"zzz1"), max_pixels=MOST_PIXELS))
 
 
 def test_sound_alone_is_no_chunk(clip):
