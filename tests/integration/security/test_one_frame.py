@@ -42,3 +42,13 @@ def test_a_frame_goes_all_the_way(secured: Settings, fleet: Fleet, picture: byte
     assert fleet.stop() == dict.fromkeys(ROLES, 0)
     for role in ROLES:
         assert PASSWORD not in fleet.log(role)
+
+
+@pytest.mark.slow
+def test_a_role_that_is_not_let_in_says_so_and_waits(secured: Settings, fleet: Fleet) -> None:
+    fleet.settings = fleet.settings.model_copy(update={"kafka_password": "another"})
+    fleet.start("sink")
+    address = secured.kafka_bootstrap_servers
+    fleet.wait_for(f"waiting: Kafka at {address} refuses the sign-in of 'crowdwatch' by SCRAM-SHA-512: ", "sink")
+    assert fleet.stop() == {"sink": 0}
+    assert "another" not in fleet.log("sink")
