@@ -23,7 +23,8 @@ from workers.analytics.series import PICTURE, Series
 _WHOLE_PICTURE = ZoneSettings(PICTURE, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), roles=())
 _MOST_ZONES = 64
 _LIVE_RESULTS = 10
-"""After so many results that come as they are captured, a camera is live, and its silence means something."""
+"""After so many results that come as they are captured, a camera is live, and its silence means something; of a camera
+that has a document one is enough."""
 
 
 class CameraRun:
@@ -36,6 +37,7 @@ class CameraRun:
         self.camera_id = camera_id
         self._settings = settings
         self._camera = camera or Camera(camera_id)
+        self._is_known = camera is not None
         self._analytics = CameraAnalytics(with_picture(self._camera))
         self._series = Series(camera_id)
         self._rules = AlertRules(settings.alert_cooldown_s)
@@ -61,7 +63,7 @@ class CameraRun:
             self._absorb(self._analytics.flush())
             return True
         expected = self._camera.source is None or self._camera.source.enabled
-        is_live = self._live_results >= _LIVE_RESULTS and expected
+        is_live = self._live_results >= (1 if self._is_known else _LIVE_RESULTS) and expected
         if is_live and not self._offline and self._last and silent_s >= self._settings.camera_offline_s:
             self._offline = True
             at = self._last[0] + timedelta(seconds=self._settings.camera_offline_s)
@@ -75,6 +77,7 @@ class CameraRun:
 
     def follow(self, camera: Camera | None) -> bool:
         """Go on with other settings, the defaults when None; return whether that changes anything."""
+        self._is_known = camera is not None
         camera = camera or Camera(self.camera_id)
         if camera == self._camera:
             return False

@@ -147,3 +147,26 @@ def test_only_a_live_camera_can_be_offline(age_s: float, topic: str, enabled: bo
         run.take(record(300, AT_S, topic), AT_S + 300)
         assert [event.kind.value for event in run.outputs.events] == ["camera_offline", "camera_online"]
         assert [alert.cleared_at is None for alert in run.outputs.alerts] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("camera", "results", "expected"),
+    [
+        (Camera("gate-1"), 1, ["camera_offline"]),
+        (None, 9, []),
+        (None, 10, ["camera_offline"]),
+    ],
+)
+def test_a_camera_with_a_document_is_live_from_its_first_result(
+    camera: Camera | None, results: int, expected: list[str]
+) -> None:
+    settings = Settings(auth="off")
+    run = CameraRun("gate-1", camera, settings)
+    for number in range(results):
+        run.take(record(number / 10, AT_S), AT_S + number / 10)
+    restored = CameraRun.restore("gate-1", run.state(), settings)
+    restored.follow(camera)
+    for one in (run, restored):
+        one.watch(AT_S + 100, AT_S)
+        one.watch(AT_S + 101, AT_S)
+        assert [event.kind.value for event in one.outputs.events if event.kind.value.startswith("camera")] == expected
