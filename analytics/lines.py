@@ -23,7 +23,7 @@ _REACH_FRAMES = 4.5
 _REACH_S = 0.4
 """A way leads out of the picture when it gets there within so many frames, or this many seconds."""
 
-_LOST_FRAMES = 3.0
+_LOST_FRAMES = 5.0
 """Who is lost within the picture is taken to have gone on for so many frames."""
 
 _BEYOND = 0.02

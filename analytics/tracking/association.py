@@ -17,15 +17,20 @@ from scipy.optimize import linear_sum_assignment
 from analytics.tracking.motion import Expected, Find, Motion, Track
 from analytics.tracking.parameters import TrackerParameters
 
-_ROOT_HALF = math.sqrt(0.5)
-_SURELY_WITHIN = 2.5
-"""Who is expected further from every edge than so many standard deviations is surely in the picture."""
+_SURELY_WITHIN = 2.5**2 / 2
+"""Who is expected further from every edge than 2.5 standard deviations is surely in the picture."""
 
 _HOPE = 3.0
 """How much, in nats, a look at the next frame can make good: pairs that cost more are left out."""
 
 _CLEAR = 3.0
 """By how much, in nats, a pair has to be better than all others to need no look at the next frame."""
+
+_WORSE = 2.0
+"""By how much, in nats, a pair may cost more than both its track's best and its find's best, and still be looked at."""
+
+Continuation = tuple[float, int, int]
+"""A find that continues a track: the cost, the number of the find, and that of the way that fits it best."""
 
 
 class Frame:
@@ -76,7 +81,7 @@ class Associator:
             pairs += self._pairs(row, track, frame, _HOPE if look else 0.0)
         if after is not None and look:
             clear, unclear = _part(pairs)
-            pairs = clear + self._outlook(tracks, frame, after, unclear)
+            pairs = clear + self._outlook(tracks, frame, after, _promising(unclear))
         least = self._parameters.second_pass_confidence
         sure = [pair for pair in pairs if frame.finds[pair.find].confidence >= least]
         matches = assign(sure)
@@ -87,71 +92,69 @@ class Associator:
 
     def _pairs(self, row: int, track: Track, frame: Frame, most: float) -> list[Pair]:
         """Return the finds of a frame that continue a track at a cost below `most`, each by its best way."""
-        best: dict[int, Pair] = {}
-        for cost, column, way in self._continuations(track, frame, most):
-            before = best.get(column)
-            if before is None or cost < before.cost:
-                best[column] = Pair(cost, row, column, way)
-        return list(best.values())
+        return [Pair(cost, row, column, way) for cost, column, way in self._continuations(track, frame, most)]
 
-    def _continuations(
-        self, track: Track, frame: Frame, most: float, best_only: bool = False
-    ) -> list[tuple[float, int, int]]:
-        """Return the finds of a frame that continue a track at a cost below `most`: cost, find, and number of the way.
+    def _continuations(self, track: Track, frame: Frame, most: float) -> list[Continuation]:
+        """Return the finds of a frame that continue a track at a cost below `most`.
 
-        With `best_only` each one costs less than those before it, and the last one is the best of all.
+        All costs have the track's own in common: how surprising it would be not to find it, and its misses so far.
         """
         rows = frame.rows
         if not rows:
             return []
-        found: list[tuple[float, int, int]] = []  # costs without the track's own, which is the same for all
-        expected = self._motion.expect(track, frame.at_s)
-        width, size, score = math.exp(track.log_width), track.log_width, track.confidence
+        size, score = track.log_width, track.confidence
+        width = math.exp(size)
         missed = self._parameters.miss_cost * track.misses
-        least, square = most - self._missed - missed, width * width
-        for number, (unlikely, x, y, x_total, y_total) in enumerate(expected):
-            base = unlikely + 0.5 * math.log(x_total * y_total)
-            room = 2 * (least - base - frame.least_birth)
-            if room <= 0:
-                continue
-            x_weight, y_weight = 1 / (x_total * square), 1 / (y_total * square)
-            reach = math.sqrt(room / x_weight)
-            for column in range(bisect_left(frame.xs, x - reach), bisect_right(frame.xs, x + reach)):
-                find_x, find_y, find_size, find_score, birth = rows[column]
+        expected, least = self._motion.expect(track, width, frame.at_s), most - self._missed - missed
+        room, first, last = least - frame.least_birth, math.inf, -math.inf
+        for base, x, _, weight, _ in expected:
+            if base < room:
+                reach = math.sqrt((room - base) / weight)
+                if x - reach < first:
+                    first = x - reach
+                if x + reach > last:
+                    last = x + reach
+        size_weight, score_weight = self._size_weight, self._score_weight
+        found: list[Continuation] = []
+        for column in range(bisect_left(frame.xs, first), bisect_right(frame.xs, last)):
+            find_x, find_y, find_size, find_score, birth = rows[column]
+            nearest, best, number = room, -1, 0
+            for base, x, y, weight, _ in expected:
                 x_off, y_off = find_x - x, find_y - y
-                distance = x_weight * x_off * x_off + y_weight * y_off * y_off
-                if distance < room:
-                    cost = base + birth + 0.5 * distance + self._size_weight * (find_size - size) ** 2
-                    cost += self._score_weight * (find_score - score) ** 2
-                    if cost < least:
-                        found.append((cost, column, number))
-                        if best_only:
-                            least, room = cost, room - 2 * (least - cost)
+                cost = base + weight * (x_off * x_off + y_off * y_off)
+                if cost < nearest:
+                    nearest, best = cost, number
+                number += 1
+            if best >= 0:
+                size_off, score_off = find_size - size, find_score - score
+                cost = nearest + birth + size_weight * size_off * size_off + score_weight * score_off * score_off
+                if cost < least:
+                    found.append((cost, column, best))
         if not found:
             return found
-        own = self._unseen(expected, width, track.hits > 1) + missed
+        own = self._unseen(expected, track.hits > 1) + missed
         return [(cost + own, column, number) for cost, column, number in found if cost + own < most]
 
-    def _unseen(self, expected: Sequence[Expected], width: float, one_place: bool) -> float:
+    def _unseen(self, expected: Sequence[Expected], one_place: bool) -> float:
         """Return the logarithm of 2 pi times the odds that a face is not found.
 
         Who is expected outside the picture is hardly missed there. With `one_place` all ways lead to the same place,
         the last one with the greatest variance; mostly that is far from any edge.
         """
+        width, height = self._width, self._height
         if one_place:
-            _, x, y, x_total, y_total = expected[-1]
-            sure = _SURELY_WITHIN * width
-            x_sure, y_sure = sure * math.sqrt(x_total), sure * math.sqrt(y_total)
-            if x_sure < x < self._width - x_sure and y_sure < y < self._height - y_sure:
+            _, x, y, weight, _ = expected[-1]
+            depth = min(x, width - x, y, height - y)
+            if depth > 0 and depth * depth * weight > _SURELY_WITHIN:
                 return self._missed
         chances = within = 0.0
-        for cost, x, y, x_total, y_total in expected:
-            chance = math.exp(-cost)
+        for _, x, y, weight, chance in expected:
+            scale = math.sqrt(weight)
+            x_part = math.erf(x * scale) + math.erf((width - x) * scale)
+            within += chance * x_part * (math.erf(y * scale) + math.erf((height - y) * scale))
             chances += chance
-            x_part = _within(x, self._width, math.sqrt(x_total) * width)
-            within += chance * x_part * _within(y, self._height, math.sqrt(y_total) * width)
         found = self._parameters.detection_probability
-        return math.log((1 - found * within / chances) * (2 * math.pi / found))
+        return math.log((1 - found * within / (4 * chances)) * (2 * math.pi / found))
 
     def _outlook(self, tracks: Sequence[Track], frame: Frame, after: Frame, pairs: list[Pair]) -> list[Pair]:
         """Return the pairs with what the frame after adds to their costs.
@@ -177,10 +180,10 @@ class Associator:
 
     def _best(self, track: Track, frame: Frame, most: float = 0.0) -> tuple[float, int]:
         """Return the cost of a track's best find in a frame and which it is; 0 and -1 where none costs below `most`."""
-        found = self._continuations(track, frame, min(most, 0.0), best_only=True)
+        found = self._continuations(track, frame, min(most, 0.0))
         if not found:
             return 0.0, -1
-        cost, find, _ = found[-1]
+        cost, find, _ = min(found)
         return cost, find
 
 
@@ -205,6 +208,17 @@ def _part(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
     return clear, [pair for pair in pairs if pair.track not in tracks and pair.find not in finds]
 
 
+def _promising(pairs: list[Pair]) -> list[Pair]:
+    """Return the pairs that are worth a look at the next frame: not those that both their track and their find could do
+    far better than."""
+    by_track: dict[int, float] = {}
+    by_find: dict[int, float] = {}
+    for pair in pairs:
+        by_track[pair.track] = min(pair.cost, by_track.get(pair.track, _HOPE))
+        by_find[pair.find] = min(pair.cost, by_find.get(pair.find, _HOPE))
+    return [one for one in pairs if one.cost < max(by_track[one.track], by_find[one.find]) + _WORSE]
+
+
 def assign(pairs: list[Pair]) -> list[Pair]:
     """Return the assignment of least cost, without pairs that cost nothing: those are no matches."""
     pairs = [pair for pair in pairs if pair.cost < 0]
@@ -225,12 +239,3 @@ def assign(pairs: list[Pair]) -> list[Pair]:
         cost[place] = pair.cost
     chosen = zip(*(indices.tolist() for indices in linear_sum_assignment(cost)), strict=True)
     return matches + [at[place] for place in chosen if place in at]
-
-
-def _within(place: float, end: float, spread: float) -> float:
-    """Return how likely a normal number lies between 0 and `end`."""
-    sure = _SURELY_WITHIN * spread
-    scale = _ROOT_HALF / spread
-    before = 0.0 if place > sure else 0.5 - 0.5 * math.erf(place * scale)
-    after = 0.0 if end - place > sure else 0.5 - 0.5 * math.erf((end - place) * scale)
-    return 1.0 - before - after

@@ -35,19 +35,19 @@ class Find(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 Expected = tuple[float, float, float, float, float]
-"""Where a track's find is expected: the cost of that way of moving, x and y in pixels, the variances along x and y of
-the find, its measurement included, in face widths."""
+"""Where a track's find is expected by one way of moving: the cost at that very place, x and y in pixels, the cost for
+each square pixel away from it, and how probable that way is."""
 
 
-Entry = tuple[float, float, float, float, float]
-"""An edge by which a face can have come in: density, speeds along x and y in pixels, their variances in widths."""
+Entry = tuple[float, float, float]
+"""An edge by which a face can have come in: density, and speeds along x and y in pixels."""
 
 
 class Way(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How a track may be moving: its cost (minus the logarithm of its probability), place, velocity and variances.
 
-    Place and velocity are in pixels and seconds. `x_place`, `x_both` and `x_velocity` are the variances along x of the
-    place, of place with velocity, and of the velocity, in face widths; so along y.
+    Place and velocity are in pixels and seconds. `place_var`, `both_var` and `velocity_var` are the variances of the
+    place, of place with velocity, and of the velocity, in face widths, the same along x and y.
     """
 
     cost: float
@@ -55,12 +55,9 @@ class Way(msgspec.Struct, frozen=True, array_like=True, gc=False):
     y: float
     x_speed: float
     y_speed: float
-    x_place: float
-    x_both: float
-    x_velocity: float
-    y_place: float
-    y_both: float
-    y_velocity: float
+    place_var: float
+    both_var: float
+    velocity_var: float
 
 
 class Track(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -98,26 +95,24 @@ class Motion:
         self._parameters = parameters
         chance = parameters.sudden_chance
         self._noises = (
-            (parameters.steady_acceleration, -math.log(1 - chance)),
-            (parameters.sudden_acceleration, -math.log(chance)),
+            (parameters.steady_acceleration, -math.log(1 - chance), 1 - chance),
+            (parameters.sudden_acceleration, -math.log(chance), chance),
         )
         self.measured = parameters.measurement**2
         self._inner_birth = math.log(parameters.inner_birth_density)
 
-    def expect(self, track: Track, at_s: float) -> list[Expected]:
-        """Return where the find of a track is expected at a time, one place for each way it may have moved."""
+    def expect(self, track: Track, width: float, at_s: float) -> list[Expected]:
+        """Return where the find of a track, `width` pixels wide, is expected: one place for each way it may move."""
         elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
-        settled = self._settled(elapsed)
-        noises = self._noises if track.hits > 1 else self._noises[:1]
-        square, measured = elapsed * elapsed / 6, self.measured
+        third = elapsed * elapsed / 3 * self._settled(elapsed)
+        half = 0.5 / (width * width)
         expected = []
         for way in track.ways:
-            x, y, x_both, y_both = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed, way.x_both, way.y_both
-            x_place = way.x_place + elapsed * (x_both + (x_both + elapsed * way.x_velocity))
-            y_place = way.y_place + elapsed * (y_both + (y_both + elapsed * way.y_velocity))
-            for acceleration, unlikely in noises:
-                third = 2 * square * (acceleration * settled)
-                expected.append((way.cost + unlikely, x, y, x_place + third + measured, y_place + third + measured))
+            x, y, cost = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed, way.cost
+            place = way.place_var + elapsed * (2 * way.both_var + elapsed * way.velocity_var) + self.measured
+            for acceleration, unlikely, chance in self._noises if track.hits > 1 else self._noises[:1]:
+                total = place + third * acceleration
+                expected.append((cost + unlikely + math.log(total), x, y, half / total, math.exp(-cost) * chance))
         return expected
 
     def _settled(self, elapsed_s: float) -> float:
@@ -128,29 +123,24 @@ class Motion:
         """Return a track that went on to its find, by one of the ways that it was expected (by their order)."""
         elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
         noises = self._noises if track.hits > 1 else self._noises[:1]
-        way, (acceleration, _) = track.ways[number // len(noises)], noises[number % len(noises)]
+        way, (acceleration, *_) = track.ways[number // len(noises)], noises[number % len(noises)]
         noise = acceleration * self._settled(elapsed)
-        half, third = elapsed * noise / 2, 2 * (elapsed * elapsed / 6) * noise
-        x_both, y_both = way.x_both + elapsed * way.x_velocity, way.y_both + elapsed * way.y_velocity
-        x_place = way.x_place + elapsed * (way.x_both + x_both) + third
-        y_place = way.y_place + elapsed * (way.y_both + y_both) + third
-        x_both, y_both = x_both + half, y_both + half
+        both = way.both_var + elapsed * way.velocity_var
+        place = way.place_var + elapsed * (way.both_var + both) + elapsed * elapsed / 3 * noise
+        both += elapsed / 2 * noise
+        total = place + self.measured
+        gain, turn = place / total, both / total
         x, y = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed
-        x_total, y_total = x_place + self.measured, y_place + self.measured
-        x_gain, x_turn, y_gain, y_turn = x_place / x_total, x_both / x_total, y_place / y_total, y_both / y_total
         x_off, y_off = find.x - x, find.y - y
         moved = Way(
             0.0,
-            x + x_gain * x_off,
-            y + y_gain * y_off,
-            way.x_speed + x_turn * x_off,
-            way.y_speed + y_turn * y_off,
-            (1 - x_gain) * x_place,
-            (1 - x_gain) * x_both,
-            way.x_velocity + noise - x_turn * x_both,
-            (1 - y_gain) * y_place,
-            (1 - y_gain) * y_both,
-            way.y_velocity + noise - y_turn * y_both,
+            x + gain * x_off,
+            y + gain * y_off,
+            way.x_speed + turn * x_off,
+            way.y_speed + turn * y_off,
+            (1 - gain) * place,
+            (1 - gain) * both,
+            way.velocity_var + noise - turn * both,
         )
         return Track(
             (moved,),
@@ -180,7 +170,6 @@ class Motion:
         interval_s = max(interval_s, 1e-3)
         parameters, width = self._parameters, find.width
         slow, fast = parameters.entry_slow * interval_s, parameters.entry_fast * interval_s
-        inwards, along = parameters.entry_spread**2, parameters.along_spread**2
         depths = (find.x / width, (self._width - find.x) / width, find.y / width, (self._height - find.y) / width)
         entries = []
         for edge, depth in enumerate(depths):
@@ -191,18 +180,17 @@ class Motion:
             if edge & 1:
                 speed = -speed
             if edge < 2:
-                entries.append((parameters.birth_density * part, speed, 0.0, inwards, along))
+                entries.append((parameters.birth_density * part, speed, 0.0))
             else:
-                entries.append((parameters.birth_density * part, 0.0, speed, along, inwards))
+                entries.append((parameters.birth_density * part, 0.0, speed))
         return entries
 
     def begin(self, find: Find, entries: Sequence[Entry], at_s: float) -> Track:
         """Return a new track: it came in over one of the edges near it, or appeared where it is."""
-        inner, square, place = self._parameters.inner_birth_density, self._parameters.speed**2, self.measured
-        origins = [(inner, 0.0, 0.0, square, square), *entries]
-        total = sum([density for density, *_ in origins])
-        ways = [
-            Way(math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, x_square, place, 0.0, y_square)
-            for density, x_speed, y_speed, x_square, y_square in origins
-        ]
+        parameters, place = self._parameters, self.measured
+        inner, unknown, known = parameters.inner_birth_density, parameters.speed**2, parameters.entry_spread**2
+        total = inner + sum([density for density, *_ in entries])
+        ways = [Way(math.log(total / inner), find.x, find.y, 0.0, 0.0, place, 0.0, unknown)]
+        for density, x_speed, y_speed in entries:
+            ways.append(Way(math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, known))
         return Track(tuple(ways), find.log_width, find.ratio, find.confidence, at_s, 1, 0, 0)

@@ -55,11 +55,8 @@ class TrackerParameters:
     entry_haste: float = 0.3
     """How much more is expected of who is further from the edge: a part of the speed that it took to get there."""
 
-    entry_spread: float = 2.4
-    """Standard deviation of that speed."""
-
-    along_spread: float = 1.8
-    """Standard deviation of the speed along the edge."""
+    entry_spread: float = 1.8
+    """Standard deviation of that speed, and of the one along the edge."""
 
     entry_slow: float = 5.0
     """Who is nearer to an edge than this speed brings in a frame may well have come in there, widths a second."""
@@ -101,7 +98,6 @@ class TrackerParameters:
             "inner_birth_density",
             "speed",
             "entry_spread",
-            "along_spread",
             "entry_slow",
         ):
             if getattr(self, name) == 0:

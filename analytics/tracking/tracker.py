@@ -22,7 +22,7 @@ from contracts.errors import ContractError
 
 Floats = NDArray[np.float64]
 
-_CHECKPOINT_VERSION = 2
+_CHECKPOINT_VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)
