@@ -285,7 +285,7 @@ def _see_rebalance_through(consumer: KafkaConsumer) -> bool:
     ever, without a heartbeat, and may commit nothing. A join that ends between two polls is thrown away, which is why
     polls take longer meanwhile.
     """
-    coordinator = consumer._coordinator
+    coordinator = consumer._coordinator  # noqa: SLF001  # there is no other way to it
     if not coordinator.rebalance_in_progress():
         return False
     coordinator.request_rejoin()

@@ -70,7 +70,7 @@ class FileTimes:
         return [self._clock.tick(stamp_s) for stamp_s in stamps_s]
 
 
-class LiveTimes:
+class ClockTimes:
     """Those of a camera: when its packets came."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

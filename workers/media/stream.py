@@ -28,7 +28,7 @@ from messaging.producer import Producer
 from settings import Settings
 from workers.capture import BROKEN, DROPPED, SENT, CaptureOptions, Thinning
 from workers.capture_sources import NetworkCamera, VideoFile, open_source, with_video
-from workers.media.cutting import CannotCopyError, Cut, FileTimes, LiveTimes, Times, can_copy, cut
+from workers.media.cutting import CannotCopyError, ClockTimes, Cut, FileTimes, Times, can_copy, cut
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ class MediaStream:
             connected_s = time.monotonic()
             try:
                 with self._source.container() as container:
-                    for made in self._cuts(container, LiveTimes(time.monotonic)):
+                    for made in self._cuts(container, ClockTimes(time.monotonic)):
                         self._healthy["source"] = True
                         self._send_if_there_is_room(made)
                         if stop.is_set():

@@ -169,6 +169,28 @@ def test_analytics_are_exported_as_csv_and_png(open_page):
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
+def test_somebody_says_that_nobody_is_inside(open_page):
+    page = open_page("/cameras/sample")
+    expect(page.locator("#count")).to_have_text(re.compile(r"\d"), timeout=SOON_MS)
+    page.locator("#draw-line").press("Enter")
+    page.keyboard.press("Enter")
+    page.get_by_label("Venue").first.fill("museum")
+    page.get_by_label("Venue").first.press("Tab")
+    page.click("#save")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    page.goto("/analytics?camera=sample", wait_until="domcontentloaded")
+    page.on("dialog", lambda dialog: dialog.accept())
+    button = page.get_by_role("button", name="Nobody inside")
+    for _ in range(20):  # it is unknown until somebody has crossed the line
+        with page.expect_response("**/api/venues/museum/reset") as answer:
+            button.click()
+        if answer.value.ok:
+            break
+        page.wait_for_timeout(1000)
+    assert answer.value.json()["venue"] == "museum"
+    expect(page.locator('[data-use="flow"] dt', has_text="Inside")).to_be_visible(timeout=SOON_MS)
+
+
 def test_the_system_page_tells_of_every_role(open_page):
     page = open_page("/system")
     for role in ("bridge", "worker", "sink", "analytics"):

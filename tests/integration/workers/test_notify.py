@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from apprise.apprise import get_shared_executor
 
 from contracts.events import Alert, Severity
 from contracts.notifications import Notifications
@@ -23,6 +24,13 @@ from workers.notify import Notify
 from workers.notify_channels import signature
 
 ALERT = Alert("intrusion", Severity.CRITICAL, "gate-1", "Somebody is there", "e1", datetime.now(timezone.utc))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads_of_apprise() -> Iterator[None]:
+    """End the threads that apprise keeps for as long as the process lives."""
+    yield
+    get_shared_executor().shutdown()
 
 
 class HookHandler(BaseHTTPRequestHandler):

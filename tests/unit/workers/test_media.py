@@ -16,7 +16,7 @@ from settings import Settings
 from workers.capture import Thinning
 from workers.capture_sources import VideoFile
 from workers.media.chunk_process import ChunkProcess
-from workers.media.cutting import CannotCopyError, FileTimes, LiveTimes, cut
+from workers.media.cutting import CannotCopyError, ClockTimes, FileTimes, cut
 from workers.media.unpacking import pictures
 
 SIZE = (96, 64)
@@ -163,7 +163,7 @@ def test_frames_far_apart_have_chunks_of_their_own(clip):
 
 def test_live_packets_were_captured_when_they_came(clip):
     now = iter(range(1000))
-    cuts = cuts_of(clip, times=LiveTimes(lambda: float(next(now))))
+    cuts = cuts_of(clip, times=ClockTimes(lambda: float(next(now))))
     assert [at_s for one in cuts for _, at_s in one.frames] == [float(number) for number in range(40)]
 
 
