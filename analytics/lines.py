@@ -20,8 +20,13 @@ INERTIA_WIDTHS = 0.25
 """How far beyond a line the anchor has to be, in face widths, before the passage counts."""
 
 _REACH_FRAMES = 4.5
+_REACH_RARE_FRAMES = 6.0
+_RARE_S = 0.5
 _REACH_S = 0.4
-"""A way leads out of the picture when it gets there within so many frames, or this many seconds."""
+"""A way leads out of the picture when it gets there within so many frames, or this many seconds.
+
+Of more frames where they are rare: a velocity from few finds is less sure.
+"""
 
 _LOST_FRAMES = 5.0
 """Who is lost within the picture is taken to have gone on for so many frames."""
@@ -78,7 +83,7 @@ class LineCounter:
         if not self._lines:
             return []
         crossings: list[LineCrossing] = []
-        reach_s = max(_REACH_FRAMES * interval_s, _REACH_S)
+        reach_s = max((_REACH_RARE_FRAMES if interval_s > _RARE_S else _REACH_FRAMES) * interval_s, _REACH_S)
         for point in points:
             way = self._ways.get(point.track_id)
             if way is None:

@@ -23,12 +23,16 @@ class NamedZone:
 
 
 class ZoneVisit(msgspec.Struct, frozen=True, gc=False):
-    """A track was in a zone from one time to another (seconds since 1970); `left_s` is None while it is."""
+    """A track was in a zone from one time to another (seconds since 1970).
+
+    While it is, `left_s` is None and `seen_s` is when it was found there last.
+    """
 
     zone: str
     track_id: int
     entered_s: float
     left_s: float | None = None
+    seen_s: float | None = None
 
 
 class PresenceUpdate(msgspec.Struct, frozen=True):
@@ -100,7 +104,7 @@ class ZonePresence(Stateful):
 
     def visits(self, zone: str) -> list[ZoneVisit]:
         """Return the visits that are not over."""
-        return [ZoneVisit(zone, int(key), entered) for key, (entered, _) in self._since[zone].items()]
+        return [ZoneVisit(zone, int(key), entered, seen_s=seen) for key, (entered, seen) in self._since[zone].items()]
 
     def present(self, zone: str, at_s: float, within_s: float) -> int:
         """Return how many are in a zone, those not found for more than `within_s` seconds left out."""

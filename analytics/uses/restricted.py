@@ -46,7 +46,10 @@ class Restricted(Stateful):
         return any(one.covers(local.weekday(), minute) for one in self._schedule)
 
     def update(self, visits: Iterable[ZoneVisit], at_s: float) -> list[Intrusion]:
-        """Take the visits that are not over; return those that have now lasted too long. Each is reported once."""
+        """Take the visits that are not over; return those that have now lasted too long. Each is reported once.
+
+        A track that is not found at the moment has not stayed: two false finds side by side are nobody.
+        """
         visits = list(visits)
         if not visits:
             self._reported = []
@@ -58,7 +61,9 @@ class Restricted(Stateful):
         found = [
             Intrusion(visit.track_id, visit.entered_s, at_s)
             for visit in visits
-            if visit.track_id not in self._reported and at_s - visit.entered_s >= self._minimum_stay_s
+            if visit.track_id not in self._reported
+            and visit.seen_s is not None
+            and visit.seen_s - visit.entered_s >= self._minimum_stay_s
         ]
         self._reported += [intrusion.track_id for intrusion in found]
         return found

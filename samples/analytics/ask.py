@@ -7,6 +7,7 @@ The web's address is CROWDWATCH_URL (http://127.0.0.1:8000 without it); where si
 
 import json
 import os
+import urllib.error
 import urllib.request
 
 import click
@@ -23,8 +24,16 @@ def main(use: str) -> None:
     url = f"{base}/api/analytics/{use}?camera={crowd.camera.camera_id}{crowd.ask}&bucket=60"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  # the caller's address
-    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310  # the caller's address
-        click.echo(json.dumps(json.load(response), indent=1))
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310  # the caller's address
+            click.echo(json.dumps(json.load(response), indent=1))
+    except urllib.error.HTTPError as error:
+        with error:
+            why = json.load(error)["error"]["message"]
+        hint = "; give a key in CROWDWATCH_KEY, the page Settings makes one" if error.code == 401 else ""
+        raise click.ClickException(f"{why}{hint}") from error
+    except urllib.error.URLError as error:
+        raise click.ClickException(f"nothing answers at {base}: {error.reason}") from error
 
 
 if __name__ == "__main__":
