@@ -50,7 +50,7 @@ browser: setup  ## a Chromium for the browser tests, where the machine has none
 	fi
 
 test: check browser  ## everything: checks, unit, integration and end-to-end tests, against real servers
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 training-setup: $(TRAINING)/.crowdwatch-setup  ## PyTorch in .cache/training: 3 GB to download, which nothing else needs
 

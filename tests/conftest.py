@@ -1,10 +1,12 @@
 """Fixtures of every test: real servers, started once a session, and settings of its own for each test."""
 
+import fcntl
 import itertools
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -23,6 +25,17 @@ TESTS = itertools.count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of `make cases`."""
     parser.addoption("--cases", type=int, default=300, help="Requests made up from the description of the interface.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, keep those of a file in one, and the browser's: they share a system.
+
+    `make test` has two, as most tests wait for servers; each process starts servers of its own.
+    """
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("browser" if "/browser/" in file else file))
 
 
 @pytest.fixture
@@ -53,14 +66,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings that lead to real Kafka, Redis and MongoDB: those of the environment, else started here."""
     settings = Settings.from_environment()
     data_dir = tmp_path_factory.mktemp("servers")
-    local = plan_servers(settings, data_dir, lambda done, total: None, plain_environment(settings))
-    supervisor = Supervisor((local.specs,), data_dir / "logs", lambda process, what: None)
-    supervisor.start()
-    try:
-        supervisor.wait_ready(READY_TIMEOUT_S)
+    with ExitStack() as stack:
+        with (tmp_path_factory.getbasetemp().parent / "servers.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process after the other: they fetch the same files, and choose ports
+            local = plan_servers(settings, data_dir, lambda done, total: None, plain_environment(settings))
+            supervisor = Supervisor((local.specs,), data_dir / "logs", lambda process, what: None)
+            stack.callback(supervisor.stop)
+            supervisor.start()
+            supervisor.wait_ready(READY_TIMEOUT_S)
         yield local.settings
-    finally:
-        supervisor.stop()
 
 
 @pytest.fixture
