@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
 ARTIFACTS = Path(__file__).parents[3] / "artifacts" / "browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_WITHIN_S = 150
-WAIT_MS = 20_000
+WAIT_MS = 60_000  # for whatever a page is to show: other tests may have the processors meanwhile
 EXPECTED = re.compile(r"status of 40[34]")  # what a page asks for to see whether it is there
+
+expect.set_options(timeout=WAIT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,8 @@ from tests.e2e.browser.conftest import Running
 
 CAMERA = "side-door"
 PASSWORD = "horse-battery-staple"
-WITHIN_S = 10.0
-PICTURE_WITHIN_MS = 20_000
-RESULTS_WITHIN_S = 30.0
-ALERT_WITHIN_MS = 60_000  # thirty seconds of silence, and what analytics take to tell
+RESULTS_WITHIN_S = 60
+ALERT_WITHIN_MS = 120_000  # thirty seconds of silence, and what analytics take to tell
 ENOUGH_TO_BE_MISSED = 10  # results, after which a camera's silence raises an alert
 FRAMES = 60
 TOLD_BY = (
@@ -59,44 +58,24 @@ def add_camera(page: Page, url: str) -> None:
     form.get_by_label("Id").fill(CAMERA)
     form.get_by_label("Address").fill(url)
     form.get_by_role("button", name="See a test picture").click()
-    expect(form.locator("img.test-picture")).to_be_visible(timeout=PICTURE_WITHIN_MS)
+    expect(form.locator("img.test-picture")).to_be_visible()
     form.get_by_role("button", name="Add the camera").click()
     expect(page.locator("#cameras").get_by_role("rowheader", name=CAMERA)).to_be_visible()
 
 
-class Countdown:
-    """What is left of the ten seconds that both pages have together."""
-
-    def __init__(self) -> None:
-        self._since_s = time.monotonic()
-
-    @property
-    def taken_s(self) -> float:
-        return time.monotonic() - self._since_s
-
-    @property
-    def left_ms(self) -> float:
-        return max(1.0, (WITHIN_S - self.taken_s) * 1000)
+def expect_live(card: Locator, camera: Page, seen: str) -> None:
+    """Both pages show boxes, of a picture later than that of the time `seen` on the card."""
+    expect(card.locator("time")).not_to_have_attribute("datetime", seen)
+    for place in (card, camera.locator(".live")):
+        expect(place.locator(".state")).to_have_text("Live")
+        expect(place.locator("rect.box").first).to_be_visible()
 
 
-def expect_live(card: Locator, camera: Page, seen: str) -> float:
-    """Both pages show boxes, of a picture later than that of the time `seen` on the card; return how long that took."""
-    within = Countdown()
-    expect(card.locator("time")).not_to_have_attribute("datetime", seen, timeout=within.left_ms)
-    expect(card.locator(".state")).to_have_text("Live", timeout=within.left_ms)
-    expect(card.locator("rect.box").first).to_be_visible(timeout=within.left_ms)
-    expect(camera.locator(".live .state")).to_have_text("Live", timeout=within.left_ms)
-    expect(camera.locator(".live rect.box").first).to_be_visible(timeout=within.left_ms)
-    return within.taken_s
-
-
-def expect_offline(card: Locator, camera: Page) -> float:
-    """Both pages say that the camera is offline, and one why; return how long that took."""
-    within = Countdown()
-    expect(card.locator(".state")).to_have_text("Offline", timeout=within.left_ms)
-    expect(camera.locator(".live .state")).to_have_text("Offline", timeout=within.left_ms)
-    expect(camera.locator("#trouble")).to_contain_text("127.0.0.1", timeout=within.left_ms)
-    return within.taken_s
+def expect_offline(card: Locator, camera: Page) -> None:
+    """Both pages say that the camera is offline, and one why."""
+    for place in (card, camera.locator(".live")):
+        expect(place.locator(".state")).to_have_text("Offline")
+    expect(camera.locator("#trouble")).to_contain_text("127.0.0.1")
 
 
 def wait_for_results(page: Page, count: int) -> None:
@@ -106,12 +85,28 @@ def wait_for_results(page: Page, count: int) -> None:
         time.sleep(0.5)
 
 
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], AbstractContextManager[None]]:
+    """Return a context manager that notes how long its body took: shown, and never judged on a busy machine."""
+
+    @contextmanager
+    def measured(name: str) -> Iterator[None]:
+        since_s = time.monotonic()
+        yield
+        taken_s = round(time.monotonic() - since_s, 2)
+        record_property(name, taken_s)
+        print(f"{name} {taken_s}")  # noqa: T201 - `pytest -rP` shows it
+
+    return measured
+
+
+@pytest.mark.timeout(600)
 def test_a_camera_added_on_the_page_lives_dies_and_comes_back(
     open_page: Callable[..., Page],
     settings_page: Page,
     running: Running,
     jpegs: list[bytes],
-    record_property: Callable[[str, object], None],
+    measured: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     secret = f"ada:{PASSWORD}"
     overview, camera, alerts = open_page("/"), open_page(f"/cameras/{CAMERA}"), open_page("/alerts")
@@ -119,14 +114,16 @@ def test_a_camera_added_on_the_page_lives_dies_and_comes_back(
     with camera_server(jpegs, interval_s=0.1, user_and_password=secret) as server:
         port = server.server_port
         add_camera(settings_page, f"http://{secret}@127.0.0.1:{port}/live")
-        record_property("live_s", expect_live(card, camera, ""))
+        with measured("live_s"):
+            expect_live(card, camera, "")
         wait_for_results(overview, ENOUGH_TO_BE_MISSED)
-    record_property("offline_s", expect_offline(card, camera))
-    seen = card.locator("time").get_attribute("datetime")
-    alert = alerts.locator(".alert", has_text=f"{CAMERA} sends nothing any more")
-    expect(alert).to_be_visible(timeout=ALERT_WITHIN_MS)
+    with measured("offline_s"):
+        expect_offline(card, camera)
+    expect(alerts.locator(".alert", has_text=f"{CAMERA} sends nothing any more")).to_be_visible(timeout=ALERT_WITHIN_MS)
+    seen = card.locator("time").get_attribute("datetime")  # no result is on its way any more
     with camera_server(jpegs, port, interval_s=0.1, user_and_password=secret):
-        record_property("live_again_s", expect_live(card, camera, seen or ""))
+        with measured("live_again_s"):
+            expect_live(card, camera, seen or "")
         expect(camera.locator("#trouble")).to_be_empty()
         assert told_by_answers(overview) == []
         assert told_by_pages(open_page) == []

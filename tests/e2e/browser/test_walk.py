@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 import samples
 
-SOON_MS = 30_000
+CROSSED_WITHIN_S = 120
 
 
 def rows_of(download: Download) -> list[dict[str, str]]:
@@ -44,17 +45,17 @@ def test_counts_change_live(open_page):
     page = open_page("/")
     expect(page.locator("#link")).to_have_text("Live")
     card = page.locator(".card", has_text="sample")
-    expect(card.locator(".state")).to_have_text("Live", timeout=SOON_MS)
-    expect(card.locator("rect.box").first).to_be_visible(timeout=SOON_MS)
+    expect(card.locator(".state")).to_have_text("Live")
+    expect(card.locator("rect.box").first).to_be_visible()
     when = card.locator("time").get_attribute("datetime")
     expect(card.locator("time")).not_to_have_attribute("datetime", when or "")
     count = card.locator(".count b").inner_text()
-    expect(card.locator(".count b")).not_to_have_text(count, timeout=SOON_MS)
+    expect(card.locator(".count b")).not_to_have_text(count)
 
 
 def test_a_zone_is_drawn_with_the_pointer_and_its_occupancy_seen(open_page):
     page = open_page("/cameras/sample")
-    expect(page.locator("#count")).to_have_text(re.compile(r"\d"), timeout=SOON_MS)
+    expect(page.locator("#count")).to_have_text(re.compile(r"\d"))
     page.click("#draw-zone")
     box = page.locator("svg.editor").bounding_box()
     assert box
@@ -64,17 +65,17 @@ def test_a_zone_is_drawn_with_the_pointer_and_its_occupancy_seen(open_page):
     page.get_by_label("Name", exact=True).first.fill("hall")
     page.get_by_label("Limit of people").fill("0")
     page.get_by_label("Restricted: nobody may be here").check()
-    expect(page.locator('output[data-zone="hall"]')).to_have_text(re.compile(r"^\d+$"), timeout=SOON_MS)
+    expect(page.locator('output[data-zone="hall"]')).to_have_text(re.compile(r"^\d+$"))
     page.click("#save")
     expect(page.locator("#saved")).to_have_text("Saved")
     page.reload(wait_until="domcontentloaded")
     expect(page.locator(".shape-row", has_text="hall")).to_contain_text("limit 0")
-    expect(page.locator('output[data-zone="hall"]')).to_have_text(re.compile(r"^\d+$"), timeout=SOON_MS)
+    expect(page.locator('output[data-zone="hall"]')).to_have_text(re.compile(r"^\d+$"))
 
 
 def test_a_line_is_drawn_moved_and_deleted_with_keys_alone(open_page):
     page = open_page("/cameras/sample")
-    expect(page.locator("#count")).to_have_text(re.compile(r"\d"), timeout=SOON_MS)
+    expect(page.locator("#count")).to_have_text(re.compile(r"\d"))
     page.locator("#draw-line").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
@@ -104,7 +105,7 @@ def test_a_picture_is_uploaded_and_its_results_are_seen(open_page, picture):
     page = open_page("/uploads")
     page.set_input_files("#files", picture)
     result = page.locator(".result", has_text="crowd.jpg")
-    expect(result.locator("rect.box").first).to_be_visible(timeout=SOON_MS)
+    expect(result.locator("rect.box").first).to_be_visible()
     count = int(result.locator(".count b").inner_text())
     with page.expect_download() as download:
         page.click("#download-csv")
@@ -128,7 +129,7 @@ def test_a_video_is_uploaded_and_becomes_a_job_with_results(open_page, tmp_path)
     page = open_page("/uploads")
     page.set_input_files("#files", film)
     job = page.locator(".job", has_text="crowd.mp4")
-    expect(job.locator(".dot-state")).to_have_attribute("data-state", "done", timeout=60_000)
+    expect(job.locator(".dot-state")).to_have_attribute("data-state", "done")
     expect(job).to_contain_text("10 of 10 frames")
     with page.expect_download() as download:
         job.get_by_role("link", name="CSV").click()
@@ -147,19 +148,19 @@ def test_an_alert_comes_and_is_acknowledged(open_page):
 
 def test_a_message_is_sent_and_received_by_another(open_page):
     mine, others = open_page("/messages"), open_page("/messages")
-    expect(others.locator("#link")).to_have_text("Following", timeout=SOON_MS)
+    expect(others.locator("#link")).to_have_text("Following")
     mine.fill("input[name=sender]", "Ada")
     mine.fill("input[name=content]", "the north gate is full")
     mine.click("#send button")
     for page in (mine, others):
-        expect(page.locator("#messages li")).to_contain_text("the north gate is full", timeout=SOON_MS)
+        expect(page.locator("#messages li")).to_contain_text("the north gate is full")
     expect(mine.locator("#messages li[data-mine]")).to_contain_text("Ada")
 
 
 def test_analytics_are_exported_as_csv_and_png(open_page):
     page = open_page("/analytics?camera=sample")
     use = page.locator('[data-use="occupancy"]')
-    expect(use.locator("dd").first).to_be_visible(timeout=SOON_MS)
+    expect(use.locator("dd").first).to_be_visible()
     with page.expect_download() as download:
         use.locator('[data-export="csv"]').click()
     rows = rows_of(download.value)
@@ -171,7 +172,7 @@ def test_analytics_are_exported_as_csv_and_png(open_page):
 
 def test_somebody_says_that_nobody_is_inside(open_page):
     page = open_page("/cameras/sample")
-    expect(page.locator("#count")).to_have_text(re.compile(r"\d"), timeout=SOON_MS)
+    expect(page.locator("#count")).to_have_text(re.compile(r"\d"))
     page.locator("#draw-line").press("Enter")
     page.keyboard.press("Enter")
     page.get_by_label("Venue").first.fill("museum")
@@ -181,21 +182,23 @@ def test_somebody_says_that_nobody_is_inside(open_page):
     page.goto("/analytics?camera=sample", wait_until="domcontentloaded")
     page.on("dialog", lambda dialog: dialog.accept())
     button = page.get_by_role("button", name="Nobody inside")
-    for _ in range(20):  # it is unknown until somebody has crossed the line
+    deadline = time.monotonic() + CROSSED_WITHIN_S
+    while True:  # it is unknown until somebody has crossed the line
         with page.expect_response("**/api/venues/museum/reset") as answer:
             button.click()
         if answer.value.ok:
             break
+        assert time.monotonic() < deadline, answer.value.text()
         page.wait_for_timeout(1000)
     assert answer.value.json()["venue"] == "museum"
-    expect(page.locator('[data-use="flow"] dt', has_text="Inside")).to_be_visible(timeout=SOON_MS)
+    expect(page.locator('[data-use="flow"] dt', has_text="Inside")).to_be_visible()
 
 
 def test_the_system_page_tells_of_every_role(open_page):
     page = open_page("/system")
     for role in ("bridge", "worker", "sink", "analytics"):
         row = page.locator("#roles tr", has=page.get_by_role("rowheader", name=role))
-        expect(row.locator(".dot-state")).to_have_attribute("data-state", "ready", timeout=SOON_MS)
+        expect(row.locator(".dot-state")).to_have_attribute("data-state", "ready")
     expect(page.locator("#throughput")).to_have_text(re.compile("[1-9]"))
     expect(page.get_by_role("link", name="Flower")).to_be_visible()
 

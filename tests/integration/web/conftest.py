@@ -20,7 +20,7 @@ from storage.results import Results
 from web import create_app
 from web.services import Services
 
-READY_S = 30
+READY_S = 60
 
 
 @dataclass

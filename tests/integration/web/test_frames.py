@@ -86,7 +86,7 @@ def test_the_result_of_another_detector_is_found(web, detector):
 
 def test_whoever_waits_gets_the_first_result_as_soon_as_it_comes(web, detector, settings):
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(web.client().post, "/api/frames?wait=20", data=JPEG)
+        waiting = threads.submit(web.client().post, "/api/frames?wait=60", data=JPEG)
         source = SourceOffset(settings.topic_uploads, *_only_place(web, settings))
         time.sleep(0.3)
         started_s = time.monotonic()
@@ -94,14 +94,14 @@ def test_whoever_waits_gets_the_first_result_as_soon_as_it_comes(web, detector, 
         detector.publish(first)
         detector.publish(replace(first, faces=()))
         answer = waiting.result()
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < 50
     assert (answer.status_code, answer.json) == (200, first.to_dict())
     assert answer.headers["Location"] == f"/api/frames/{source}"
 
 
 def test_whoever_waits_gets_a_result_that_came_past_the_log(web, detector, settings):
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(web.client().post, "/api/frames?wait=20", data=JPEG)
+        waiting = threads.submit(web.client().post, "/api/frames?wait=60", data=JPEG)
         result = detector.result(SourceOffset(settings.topic_uploads, *_only_place(web, settings)))
         detector.store(result)
         assert waiting.result().json == result.to_dict()
@@ -115,7 +115,7 @@ def test_waiting_in_vain_and_stopping_both_answer_where_the_result_will_be(web):
         waiting = threads.submit(web.client().post, "/api/frames?wait=60", data=JPEG)
         time.sleep(0.5)
         web.services.stopping.set()
-        assert waiting.result(timeout=5).status_code == 202
+        assert waiting.result(timeout=50).status_code == 202
 
 
 def test_lists_go_newest_first_page_by_page(web, detector, settings):
@@ -165,7 +165,7 @@ def test_the_overview_shows_the_newest_of_each_camera(web, detector, settings):
 
 def _only_place(web, settings):
     """Partition and offset of the one picture that was sent, once it is in the log."""
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
         with web.services.frames._readers.borrow() as reader:
             for (_, partition), (_, end) in reader.bounds([settings.topic_uploads]).items():
