@@ -62,7 +62,7 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def servers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Settings]:
     """Settings that lead to real Kafka, Redis and MongoDB: those of the environment, else started here."""
     settings = Settings.from_environment()
     data_dir = tmp_path_factory.mktemp("servers")
@@ -74,7 +74,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             stack.callback(supervisor.stop)
             supervisor.start()
             supervisor.wait_ready(READY_TIMEOUT_S)
+        forgive_unclosed_sockets(pytestconfig, local.settings.kafka_bootstrap_servers)
         yield local.settings
+
+
+def forgive_unclosed_sockets(config: pytest.Config, brokers: str) -> None:
+    """Accept, from the next test on, that sockets to these brokers (host:port, …) are left to the collector.
+
+    kafka-python does so with a connection that is being opened, or has bytes to flush, when its client is closed.
+    """
+    for broker in brokers.split(","):
+        port = broker.rpartition(":")[2]
+        config.addinivalue_line("filterwarnings", rf"ignore:unclosed <.* raddr=\('.*', {port}\b:ResourceWarning")
 
 
 @pytest.fixture

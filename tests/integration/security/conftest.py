@@ -17,6 +17,7 @@ from ops.servers.redis import redis_server
 from ops.supervisor import Supervisor
 from settings import Settings
 from storage.client import connect
+from tests.conftest import forgive_unclosed_sockets
 from tests.integration.security.certificates import Certificates, make_certificates
 from tests.integration.security.redis_with_tls import find_redis_with_tls
 from tests.integration.workers.conftest import Fleet
@@ -40,7 +41,10 @@ def kafka_mutual() -> str:
 
 @pytest.fixture(scope="module")
 def secured(
-    certificates: Certificates, kafka_mutual: str, tmp_path_factory: pytest.TempPathFactory
+    certificates: Certificates,
+    kafka_mutual: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
 ) -> Iterator[Settings]:
     """Settings that lead into the three servers. Redis and MongoDB ask clients for a certificate too."""
     folder = tmp_path_factory.mktemp("secured")
@@ -70,6 +74,8 @@ def secured(
     try:
         supervisor.wait_ready(_READY_TIMEOUT_S)
         _make_users_of_mongodb(settings, mongo_port)
+        for brokers in (settings.kafka_bootstrap_servers, kafka_mutual):
+            forgive_unclosed_sockets(pytestconfig, brokers)
         yield settings
     finally:
         supervisor.stop()
