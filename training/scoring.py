@@ -105,15 +105,22 @@ def operate(pictures: Sequence[Scored], confidence: float) -> Operation:
 def _match(scored: Scored, counted: npt.NDArray[np.bool_]) -> Iterator[tuple[float, bool]]:
     """Give each find, by falling confidence, to the free face that it overlaps most; finds on what does not count drop
     out."""
+    overlap = _iou(scored.found.boxes_xyxy, scored.faces)
+    covered = _covered(scored.found.boxes_xyxy, scored.ignored)
+    may_hit = _any_reaches_iou(overlap[:, counted])
+    drops_out = _any_reaches_iou(overlap[:, ~counted]) | _any_reaches_iou(covered)
     free = counted.copy()
-    for box, score in zip(scored.found.boxes_xyxy, scored.found.confidence, strict=True):
-        overlap = _iou(box, scored.faces)
-        candidates = np.where(free, overlap, 0)
-        if candidates.size and candidates.max() >= IOU:
+    for number, score in enumerate(scored.found.confidence.tolist()):
+        candidates = np.where(free, overlap[number], 0) if may_hit[number] else np.zeros(1)
+        if candidates.max() >= IOU:
             free[candidates.argmax()] = False
-            yield float(score), True
-        elif not (overlap[~counted] >= IOU).any() and not (_covered(box, scored.ignored) >= IOU).any():
-            yield float(score), False
+            yield score, True
+        elif not drops_out[number]:
+            yield score, False
+
+
+def _any_reaches_iou(shares: Floats) -> npt.NDArray[np.bool_]:
+    return np.asarray((shares >= IOU).any(axis=1))
 
 
 def _of_size(scored: Scored, size: str) -> npt.NDArray[np.bool_]:
@@ -123,19 +130,23 @@ def _of_size(scored: Scored, size: str) -> npt.NDArray[np.bool_]:
     return np.asarray((sides >= least) & (sides < limit))
 
 
-def _overlap(box: Boxes, boxes: Boxes) -> Floats:
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    area: Floats = np.maximum(sides, 0).prod(axis=1).astype(np.float64)
+def _overlap(boxes: Boxes, others: Boxes) -> Floats:
+    sides = np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - np.maximum(boxes[:, None, :2], others[None, :, :2])
+    area: Floats = np.maximum(sides, 0).prod(axis=2).astype(np.float64)
     return area
 
 
-def _iou(box: Boxes, boxes: Boxes) -> Floats:
-    overlap = _overlap(box, boxes)
-    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - overlap
-    iou: Floats = overlap / np.maximum(union, 1e-9)
+def _area(boxes: Boxes) -> Floats:
+    area: Floats = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1).astype(np.float64)
+    return area
+
+
+def _iou(boxes: Boxes, others: Boxes) -> Floats:
+    overlap = _overlap(boxes, others)
+    iou: Floats = overlap / np.maximum(_area(boxes)[:, None] + _area(others) - overlap, 1e-9)
     return iou
 
 
-def _covered(box: Boxes, boxes: Boxes) -> Floats:
-    covered: Floats = _overlap(box, boxes) / max(float((box[2:] - box[:2]).prod()), 1e-9)
+def _covered(boxes: Boxes, regions: Boxes) -> Floats:
+    covered: Floats = _overlap(boxes, regions) / np.maximum(_area(boxes), 1e-9)[:, None]
     return covered
