@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S = 4
 _KEEP_ALIVE_S = 5
+_PREPARED_WITHIN_S = 5
 _HUNG_AFTER_S = 60
 _LONGEST_ADDRESS = 8190
 _SHOWN = 200
@@ -74,12 +75,17 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn carries no t
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Make the application, in the worker process."""
+        """Make the application, in the worker process.
+
+        It answers once it is prepared, so that a restart by SIGHUP refuses nobody: meanwhile connections wait at the
+        socket. Without its servers it answers all the same soon, and says what it waits for.
+        """
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
         self._services = Services.build(self._settings, registry)
         self._services.start()
+        self._services.wait_prepared(_PREPARED_WITHIN_S)
         return create_app(self._settings, self._services)
 
     def let_go(self) -> None:

@@ -165,6 +165,10 @@ class Services:
         self._enqueuer.start()
         self._preparation.start()
 
+    def wait_prepared(self, timeout_s: float) -> None:
+        """Wait until it is done; with a server that does not answer, no longer than that."""
+        self._preparation.wait(timeout_s)
+
     def close(self) -> None:
         """Let those who wait go, finish what is at hand and disconnect."""
         self.stopping.set()

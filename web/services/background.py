@@ -29,11 +29,16 @@ class Preparation:
         self._steps = steps
         self._stop = threading.Event()
         self._problem: str | None = "not started"
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web-preparation", daemon=True)
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
         self._thread.start()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when it is done or cannot go on, after `timeout_s` at the latest."""
+        self._ended.wait(timeout_s)
 
     def close(self) -> None:
         """Give up what is not done yet."""
@@ -51,6 +56,12 @@ class Preparation:
             raise UnavailableError(self._problem)
 
     def _run(self) -> None:
+        try:
+            self._prepare()
+        finally:
+            self._ended.set()
+
+    def _prepare(self) -> None:
         for name, step in self._steps.items():
             backoff_s = _FIRST_BACKOFF_S
             while True:

@@ -1,5 +1,7 @@
 """`python -m web` as a process: what only a real HTTP server shows."""
 
+import http.client
+import itertools
 import json
 import os
 import re
@@ -7,19 +9,29 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
+import numpy as np
+import psutil
+
 from contracts.events import Alert, Severity
-from contracts.offsets import SourceOffset
+from contracts.offsets import OffsetRange, SourceOffset
+from messaging.reader import LogReader
 from ops.servers.local import plain_environment
+from storage.client import connect
+from storage.jobs import Jobs
 
 READY_S = 60
+UPLOADS_BEFORE = 10
+JPEG = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
 
 
 @contextmanager
@@ -76,8 +88,10 @@ def test_it_serves_streams_refuses_and_stops(settings, producer, detector, tmp_p
             status, body = _say(url, text)
             assert (status, json.loads(body)["error"]["code"]) == refused
 
-        with ExitStack() as closing:
-            streams = [closing.enter_context(urllib.request.urlopen(f"{url}/api/live", timeout=60)) for _ in range(12)]
+        with ExitStack() as streaming:
+            streams = [
+                streaming.enter_context(urllib.request.urlopen(f"{url}/api/live", timeout=60)) for _ in range(12)
+            ]
             one = streams[0]
             assert one.headers["Content-Type"].startswith("text/event-stream")
             result = detector.result(SourceOffset(settings.topic_frames, 1, 7))
@@ -106,3 +120,87 @@ def test_a_setting_that_is_none_ends_it_with_the_reason():
     assert ended.returncode == 1
     assert "unknown setting CROWDWATCH_WEB_PROT: did you mean CROWDWATCH_WEB_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+class _Uploading(threading.Thread):
+    """Sends pictures one after the other, each other than the rest, until it is told to stop or the server is gone."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__()
+        self._url = url
+        self._sender = name
+        self.enough = threading.Event()
+        self.frames: dict[str, bytes] = {}
+        self.jobs: dict[str, bytes] = {}
+        self.failed: list[object] = []
+
+    def run(self) -> None:
+        for number in itertools.count():
+            if self.enough.is_set():
+                return
+            picture = JPEG + f"{self._sender} {number}".encode()
+            try:
+                status, body = _get(f"{self._url}/api/frames", picture)
+                job_status, job = _get(f"{self._url}/api/uploads?filename=a.jpg", picture)
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(error)
+                return
+            if status == 202:
+                self.frames[json.loads(body)["id"]] = picture
+            if job_status == 202:
+                self.jobs[json.loads(job)["job_id"]] = picture
+            self.failed += [one for one, ok in ((body, status == 202), (job, job_status == 202)) if not ok]
+
+
+@contextmanager
+def _uploading(url: str) -> Iterator[list[_Uploading]]:
+    senders = [_Uploading(url, f"sender {number}") for number in range(4)]
+    for sender in senders:
+        sender.start()
+    try:
+        _wait_until(lambda: all(len(sender.jobs) >= UPLOADS_BEFORE for sender in senders))
+        yield senders
+    finally:
+        for sender in senders:
+            sender.enough.set()
+        for sender in senders:
+            sender.join()
+
+
+def _wait_until(condition) -> None:
+    deadline_s = time.monotonic() + READY_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_killing_it_loses_no_upload_that_was_answered(settings, tmp_path):
+    with _serving(settings, tmp_path / "web.log") as (process, url), _uploading(url) as senders:
+        for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children()):
+            one.kill()
+    frames = {place: picture for sender in senders for place, picture in sender.frames.items()}
+    jobs = {job_id: picture for sender in senders for job_id, picture in sender.jobs.items()}
+    assert len(frames) >= len(jobs) >= 4 * UPLOADS_BEFORE
+    with closing(LogReader(settings)) as reader:
+        reader.start()
+        for place, picture in frames.items():
+            topic, partition, offset = place.split("/")
+            (record,) = reader.read_range(topic, int(partition), OffsetRange(int(offset), int(offset) + 1)).records
+            assert record.value == picture
+    with _serving(settings, tmp_path / "again.log") as (_, url), closing(connect(settings)) as mongo:
+        stored = Jobs(mongo, settings)
+        for job_id, picture in jobs.items():
+            job = json.loads(_get(f"{url}/api/jobs/{job_id}")[1])
+            assert (job["state"], job["files"]) == ("queued", [{"name": "a.jpg", "bytes": len(picture)}])
+            assert stored.read_file(stored.get(job_id).files[0].file_id) == picture
+
+
+def test_it_restarts_without_a_request_that_fails(settings, tmp_path):
+    with _serving(settings, tmp_path / "web.log") as (process, url), _uploading(url) as senders:
+        (old,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: not old.is_running() or old.status() == psutil.STATUS_ZOMBIE)
+        before = [len(sender.jobs) for sender in senders]
+        _wait_until(lambda: all(len(sender.jobs) > count for sender, count in zip(senders, before, strict=True)))
+        assert [sender.failed for sender in senders] == [[]] * 4
+    assert "Traceback" not in (tmp_path / "web.log").read_text()
