@@ -84,9 +84,9 @@ docs: setup  ## the documentation site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lock: setup  ## pin the dependencies anew, with hashes, from pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes pyproject.toml --output-file requirements.txt
-	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra local --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra local --extra torch --group dev --constraint requirements-dev.txt pyproject.toml --output-file requirements-training.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra tracing pyproject.toml --output-file requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra tracing --extra local --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra tracing --extra local --extra torch --group dev --constraint requirements-dev.txt pyproject.toml --output-file requirements-training.txt
 
 audit: setup  ## known weaknesses of the dependencies; asks PyPI, and fails for what PyPI does not tell
 	$(UV) tool run --from 'pip-audit>=2.10,<3' pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt

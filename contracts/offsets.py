@@ -19,6 +19,9 @@ Without `settles`, on a record without value, it says that the task is at work: 
 SERVICE_HEADER = "service_ms"
 """Header beside `settles`: milliseconds from taking the task to publishing; loss detection measures by it."""
 
+TRACEPARENT_HEADER = "traceparent"
+"""Header of a frame whose producer has a trace of its own, and of its result: as W3C's Trace Context has it."""
+
 
 @dataclass(frozen=True, order=True)
 class SourceOffset:

@@ -37,6 +37,10 @@ class DetectRange:
         if not self.topic or self.partition < 0 or self.attempt < 1:
             raise ContractError(f"expected a topic, a partition from 0 and an attempt from 1, got {self}")
 
+    def __str__(self) -> str:
+        """For people: `frames/0 [12, 40) attempt 1`."""
+        return f"{self.topic}/{self.partition} [{self.start}, {self.stop}) attempt {self.attempt}"
+
     @property
     def offsets(self) -> OffsetRange:
         """The offsets to be answered."""

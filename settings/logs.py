@@ -3,12 +3,26 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timezone
 
 from settings.model import Settings
 
 _KNOWN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _QUIET = ("kafka", "celery.redirected", "kombu", "pymongo")
+_FIELDS: ContextVar[dict[str, str]] = ContextVar("log_fields", default={})  # noqa: B039  never changed, only replaced
+
+
+@contextmanager
+def log_fields(**fields: str) -> Iterator[None]:
+    """Add fields to each line that is logged within, by whatever is called, in this thread."""
+    token = _FIELDS.set(_FIELDS.get() | fields)
+    try:
+        yield
+    finally:
+        _FIELDS.reset(token)
 
 
 def configure_logging(settings: Settings, role: str) -> None:
@@ -26,7 +40,7 @@ def configure_logging(settings: Settings, role: str) -> None:
 
 
 class _JsonFormatter(logging.Formatter):
-    """Time, severity, role, logger, message, and whatever was given as `extra`."""
+    """Time, severity, role, logger, message, the fields of `log_fields`, and whatever was given as `extra`."""
 
     def __init__(self, role: str) -> None:
         super().__init__()
@@ -42,7 +56,7 @@ class _JsonFormatter(logging.Formatter):
             "pid": record.process,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in record.__dict__.items() if name not in _KNOWN}
+        line |= _FIELDS.get() | {name: value for name, value in record.__dict__.items() if name not in _KNOWN}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)

@@ -223,6 +223,12 @@ class Settings(BaseModel):
     health_port: int = Field(0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 for any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="From which severity to log.")
     log_format: Literal["json", "text"] = Field("json", description="Shape of log lines.")
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Address of a collector of traces (OTLP over HTTP), for instance http://collector:4318.",
+    )
+    trace_share: float = Field(0.01, ge=0, le=1, description="Share of the frames that are traced, from 0 to 1.")
 
     @field_validator("send_topics", "venue_limits", "venue_resets", "role_urls", "camera_networks", mode="before")
     @classmethod

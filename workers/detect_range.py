@@ -10,7 +10,7 @@ from datetime import datetime
 from contracts.errors import PictureError, UnavailableError, UnreadableError
 from contracts.faces import Face, FacesRecord, ImageSize, ModelInfo, Status
 from contracts.frames import Frame, default_camera_id
-from contracts.offsets import OffsetRange, SourceOffset
+from contracts.offsets import TRACEPARENT_HEADER, OffsetRange, SourceOffset
 from contracts.tasks import LAST_ATTEMPT, DetectRange
 from detection import Detector, Picture, decode_picture
 from messaging.reader import LogReader
@@ -55,10 +55,11 @@ class FrameAnalyser:
                     frame.picture, max_pixels=self._settings.max_picture_pixels, at_least=max(self._detector.input_size)
                 )
             except PictureError as error:
+                log.debug("no picture: %s", error, extra={"frame": str(frame.source)})
                 results[frame.source] = self.answer(frame, Status.FAILED, error=str(error))
                 continue
             except Exception as error:  # a decoder may throw anything; the frame's neighbours have done nothing
-                log.exception("decoding failed: %s", frame.source)
+                log.exception("decoding failed: %s", frame.source, extra={"frame": str(frame.source)})
                 reason = f"decoding failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
                 results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
                 continue
@@ -110,7 +111,7 @@ class FrameAnalyser:
             )
         except Exception as error:  # whatever a runtime throws
             if len(frames) == 1:
-                log.exception("detection failed: %s", frames[0].source)
+                log.exception("detection failed: %s", frames[0].source, extra={"frame": str(frames[0].source)})
                 reason = f"detection failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
                 return {frames[0].source: self.answer(frames[0], Status.FAILED, error=reason)}
             return {key: value for frame in frames for key, value in self._detect([frame], pictures).items()}
@@ -146,7 +147,7 @@ class RangeProcessor:
         publisher: OutcomePublisher,
         isolate: Callable[[Frame], FacesRecord],
         now: Callable[[], datetime],
-        measured: Callable[[Sequence[Outcome], float], None],
+        measured: Callable[[DetectRange, Sequence[Outcome], float], None],
     ) -> None:
         self._reader = reader
         self._analyser = analyser
@@ -178,9 +179,10 @@ class RangeProcessor:
             results = [self._alone(task, one) for one in frames] if task.isolated else self._analyser.analyse(frames)
             for record, result in zip(read.records, results, strict=True):
                 offsets = OffsetRange(record.source.offset, record.source.offset + 1)
-                outcomes.append(Outcome(offsets, result, record if result.status is Status.FAILED else None))
+                dead = record if result.status is Status.FAILED else None
+                outcomes.append(Outcome(offsets, result, dead, dict(record.headers).get(TRACEPARENT_HEADER)))
         self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
-        self._measured(outcomes, time.perf_counter() - started)
+        self._measured(task, outcomes, time.perf_counter() - started)
 
     def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
         """Run a frame in a process of its own; when there is none to be had, time after time, give up."""

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.faces import FacesRecord
-from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, TASK_HEADER, OffsetRange
+from contracts.offsets import (
+    SERVICE_HEADER,
+    SETTLES_HEADER,
+    SOURCE_TOPIC_HEADER,
+    TASK_HEADER,
+    TRACEPARENT_HEADER,
+    OffsetRange,
+)
 from contracts.tasks import DetectRange
 from messaging.dead import DeadLetters
 from messaging.producer import Producer, wait_for_all
@@ -16,12 +23,13 @@ from settings import Settings
 class Outcome:
     """What answers for some offsets: a frame's result, or nothing where the log holds nothing.
 
-    `dead` is the record to be put aside, when its frame failed.
+    `dead` is the record to be put aside, when its frame failed; `traceparent` is that of the frame's producer.
     """
 
     offsets: OffsetRange
     result: FacesRecord | None = None
     dead: LogRecord | None = None
+    traceparent: bytes | None = None
 
 
 class OutcomePublisher:
@@ -68,8 +76,12 @@ class OutcomePublisher:
                     None if outcome.result is None else outcome.result.encode(),
                     key=None if outcome.result is None else outcome.result.camera_id.encode(),
                     partition=task.partition,
-                    headers=[(SETTLES_HEADER, outcome.offsets.encode()), *beside],
+                    headers=[(SETTLES_HEADER, outcome.offsets.encode()), *beside, *_trace(outcome)],
                 )
                 for outcome in outcomes
             ]
         )
+
+
+def _trace(outcome: Outcome) -> list[tuple[str, bytes]]:
+    return [] if outcome.traceparent is None else [(TRACEPARENT_HEADER, outcome.traceparent)]

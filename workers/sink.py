@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
+from contracts.offsets import TRACEPARENT_HEADER
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.dead import DeadLetters
@@ -19,6 +20,7 @@ from storage.client import connect
 from storage.results import Results
 from workers.runner import Backoff, run_steps
 from workers.sink_metrics import SinkMetrics
+from workers.tracing import make_tracer
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Sink:
         self._client = connect(settings)
         self._results = Results(self._client, settings)
         self._metrics = SinkMetrics()
+        self._tracer = make_tracer(settings, "sink")
         self._healthy = {"kafka": False, "mongodb": False}
 
     def start(self) -> None:
@@ -75,6 +78,8 @@ class Sink:
         self._consumer.close()
         self._producer.close()
         self._client.close()
+        if self._tracer is not None:
+            self._tracer.close()
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
@@ -95,7 +100,8 @@ class Sink:
 
     def _store(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Write a batch, however long MongoDB is away. A batch given up at a stop is read again."""
-        results, refused = _decode(records)
+        pairs, refused = _decode(records)
+        results = [result for _, result in pairs]
         backoff = Backoff()
         while not stop.is_set():
             started = time.monotonic()
@@ -111,13 +117,17 @@ class Sink:
             else:
                 for record in records:
                     self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
-                self._metrics.stored(results, write_s, datetime.now(timezone.utc))
+                now = datetime.now(timezone.utc)
+                self._metrics.stored(results, write_s, now)
+                if self._tracer is not None:
+                    headers = [dict(record.headers).get(TRACEPARENT_HEADER) for record, _ in pairs]
+                    self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
                 return
 
     def _bury(self, refused: list[tuple[LogRecord, str]]) -> None:
         """Copy what is no result to `frames.dead`, so that it blocks nobody."""
         for record, reason in refused:
-            log.warning("%s is no result: %s", record.source, reason)
+            log.warning("%s is no result: %s", record.source, reason, extra={"record": str(record.source)})
             wait_for_all([self._dead.bury(record, reason, attempts=1)])
             _REFUSED.inc()
 
@@ -139,8 +149,10 @@ class Sink:
             log.warning("the last results will be written again: %s", error)
 
 
-def _decode(records: list[LogRecord]) -> tuple[list[FacesRecord], list[tuple[LogRecord, str]]]:
-    """Split a batch into results and what is none. Records without value only settle offsets: neither."""
+def _decode(
+    records: list[LogRecord],
+) -> tuple[list[tuple[LogRecord, FacesRecord]], list[tuple[LogRecord, str]]]:
+    """Split a batch into results, each with its record, and what is none. What has no value only settles offsets."""
     results, refused = [], []
     for record in records:
         if record.value is None:
@@ -148,7 +160,7 @@ def _decode(records: list[LogRecord]) -> tuple[list[FacesRecord], list[tuple[Log
         try:
             if len(record.value) > _MOST_RESULT_BYTES:
                 raise ContractError(f"{len(record.value)} bytes are more than a document holds")
-            results.append(FacesRecord.decode(record.value))
+            results.append((record, FacesRecord.decode(record.value)))
         except ContractError as error:
             refused.append((record, str(error)[:500]))
     return results, refused

@@ -29,10 +29,12 @@ from messaging.producer import Producer
 from messaging.reader import LogReader
 from messaging.tasks import TaskQueue, make_celery, ping_redis
 from settings import Settings
+from settings.logs import log_fields
 from workers.detect_range import FrameAnalyser, RangeProcessor
 from workers.isolation import Isolator
 from workers.measurements import Measurement, Measurements
 from workers.outcomes import Outcome, OutcomePublisher
+from workers.tracing import FrameTracer, make_tracer
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class WorkerProcess:
         self._reader: LogReader | None = None
         self._producer: Producer | None = None
         self._isolator: Isolator | None = None
+        self._tracer: FrameTracer | None = None
 
     def start(self) -> None:
         """Connect to Kafka and load the model, so that the first task finds all of it warm."""
@@ -75,8 +78,12 @@ class WorkerProcess:
         publisher = OutcomePublisher(self._producer, settings)
         self._isolator = Isolator(settings, analyser.model)
 
-        def measured(outcomes: Sequence[Outcome], seconds: float) -> None:
+        tracer = self._tracer = make_tracer(settings, "worker")
+
+        def measured(task: DetectRange, outcomes: Sequence[Outcome], seconds: float) -> None:
             self._report(Measurement.of(detector.runtime_name, outcomes, seconds))
+            if tracer is not None:
+                tracer.detected(task, outcomes, _utc_now(), seconds)
 
         self._processor = RangeProcessor(self._reader, analyser, publisher, self._isolator.run, _utc_now, measured)
         self._on_warm()
@@ -91,6 +98,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Disconnect."""
+        if self._tracer is not None:
+            self._tracer.close()
         if self._isolator is not None:
             self._isolator.close()
         if self._producer is not None:
@@ -106,7 +115,9 @@ def make_app(settings: Settings, process: WorkerProcess) -> Celery:
     @app.task(name=TASK_DETECT_RANGE, ignore_result=True)
     def detect_range(topic: str, partition: int, start: int, stop: int, attempt: int) -> None:
         """Detect the faces in the records [start, stop) of a partition."""
-        process.processor().process(DetectRange(topic, partition, start, stop, attempt))
+        task = DetectRange(topic, partition, start, stop, attempt)
+        with log_fields(task=str(task)):
+            process.processor().process(task)
 
     return app
 

@@ -13,7 +13,6 @@ def describe(kwargs: str | None) -> str | None:
         kwargs: the keyword arguments, in the notation of Python, as events of Celery hold them.
     """
     try:
-        task = DetectRange(**ast.literal_eval(kwargs or ""))
+        return str(DetectRange(**ast.literal_eval(kwargs or "")))
     except (ContractError, ValueError, SyntaxError, TypeError):
         return kwargs
-    return f"{task.topic}/{task.partition} [{task.start}, {task.stop}) attempt {task.attempt}"

@@ -287,7 +287,7 @@ class Bridge:
     def _lose(self, queue: str, tasks: list[DetectRange]) -> None:
         for task in tasks:
             _LOST.labels(queue).inc()
-            log.warning("lost: %s, planning it again", task)
+            log.warning("lost: %s, planning it again", task, extra={"task": str(task)})
             self._ledgers[task.topic, task.partition].lose(task)
 
     def _enqueue(self, now: float) -> None:
