@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bson import ObjectId
 from kafka import KafkaConsumer, TopicPartition
+from prometheus_client import REGISTRY
 
 from contracts.errors import PictureError
 from contracts.faces import FacesRecord, Status
@@ -85,11 +86,17 @@ def wait_for(jobs: Jobs, job_id: str, accept, timeout_s: float = 40.0) -> Job:
     return job
 
 
+def jobs_ended(state: JobState) -> float:
+    """Return how many jobs the role has counted as ended so."""
+    return REGISTRY.get_sample_value("crowdwatch_jobs_ended_total", {"state": state.value}) or 0.0
+
+
 def test_pictures_a_video_and_what_is_none_go_their_ways(settings: Settings, jobs: Jobs) -> None:
     pictures = [jpeg(shade) for shade in (10, 20, 30)]
     add_job(jobs, *pictures, job_id="pictures")
     add_job(jobs, CLIP.read_bytes(), is_video=True, fps=2.0, job_id="video")
     add_job(jobs, b"\x00\x00\x00\x18ftypmp42#EXTM3U\nfile:///etc/passwd\n", is_video=True, job_id="none")
+    ended_before = {state: jobs_ended(state) for state in (JobState.DONE, JobState.FAILED)}
     role, stop = JobsRole(settings), threading.Event()
     role.start()
     thread = threading.Thread(target=role.run, args=(stop,))
@@ -108,6 +115,8 @@ def test_pictures_a_video_and_what_is_none_go_their_ways(settings: Settings, job
         stop.set()
         thread.join()
         role.close()
+    assert jobs_ended(JobState.FAILED) == ended_before[JobState.FAILED] + 1
+    assert jobs_ended(JobState.DONE) == ended_before[JobState.DONE] + 2
     found = frames_of(settings)
     assert [value for _, key, value, _ in found if key == b"upload-pictures"] == pictures
     ids = [headers.frame_id for _, key, _, headers in found if key == b"upload-video"]

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from apprise.apprise import get_shared_executor
+from prometheus_client import REGISTRY
 
 from contracts.events import Alert, Severity
 from contracts.notifications import Notifications
@@ -118,6 +119,11 @@ def wait_until(condition, what: object = "") -> None:
         time.sleep(0.1)
 
 
+def deliveries_sent() -> float:
+    """Return how many deliveries the role has counted as sent."""
+    return REGISTRY.get_sample_value("crowdwatch_notify_deliveries_total", {"state": "sent"}) or 0.0
+
+
 @pytest.fixture
 def client(settings: Settings):
     client = connect(settings)
@@ -128,7 +134,7 @@ def client(settings: Settings):
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise, while it loads its services
 def test_an_alert_reaches_every_channel_once(settings: Settings, client) -> None:
-    hook, mail = Hook(), MailServer()
+    hook, mail, sent_before = Hook(), MailServer(), deliveries_sent()
     port = hook.server_address[1]
     channels = [
         {"kind": "webhook", "name": "hook", "url": f"http://127.0.0.1:{port}/hook", "secret": "s3cret"},
@@ -160,6 +166,7 @@ def test_an_alert_reaches_every_channel_once(settings: Settings, client) -> None
             producer.send(settings.topic_alerts, ALERT.encode()).result(10)
             time.sleep(3)
     producer.close()
+    assert deliveries_sent() == sent_before + 4, "an alert over three channels, and a test"
     assert [one["ok"] for one in document.find_one()["sent"]] == [True] * 3
     hooks = [(headers, json.loads(body), body) for path, headers, body in hook.taken if path == "/hook"]
     assert [body["kind"] for _, body, _ in hooks] == ["alert", "test"]

@@ -19,6 +19,7 @@ from messaging.admin import ensure_topics
 from messaging.tasks import TaskQueue
 from samples import CLIP
 from tests.integration.workers.conftest import wait_for_count
+from tests.integration.workers.test_metrics import metrics_of, total
 from workers.bridge.role import Bridge
 
 FIELDS = {
@@ -110,6 +111,7 @@ def test_an_emptied_redis_loses_nothing(fleet, documents, foreign, pictures, set
     wait_for_count(documents, 60)
     assert {document["_id"] for document in documents.find()} == {str(place) for place in sent}
     assert "planning it again" in fleet.log("bridge")
+    assert total(metrics_of(fleet, "bridge"), "crowdwatch_bridge_tasks_lost_total") >= 1
 
 
 def _huge_picture() -> bytes:
@@ -198,6 +200,10 @@ def test_results_settle_their_offsets_on_the_partition_of_their_source(fleet, do
     while not (dead := _read_all(settings, settings.topic_dead)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert [record.value for record in dead] == [b"rubbish"], "what is no result is put aside, with the reason"
+    deadline = time.monotonic() + 20
+    while total(metrics_of(fleet, "sink"), "crowdwatch_sink_refused_total") != 1:
+        assert time.monotonic() < deadline, "it is counted, too"
+        time.sleep(0.2)
 
 
 def test_an_upload_whose_task_never_came_is_adopted(fleet, documents, foreign, pictures, settings):

@@ -112,3 +112,4 @@ def test_a_slow_viewer_misses_the_oldest_and_holds_up_nobody(viewers, join, regi
     seen = events(slow, 60 - int(dropped))
     assert seen == sorted(seen)
     assert seen[0] == 0 and seen[-1] == 59
+    assert registry.get_sample_value("crowdwatch_web_results_streamed_total") >= 60
