@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from detection.loading import read_darknet
 from detection.manifest import describe_cfg
@@ -12,6 +14,7 @@ from detection.runtimes.registry import RUNTIMES
 from tests.unit.detection import darknet_files as files
 from tests.unit.detection.reference import opencv_outputs
 
+SHIPPED = Path("models/yolov3-face-lite.cfg")
 MISH = files.small().replace("activation=leaky", "activation=mish", 3).replace("activation=leaky", "activation=relu", 1)
 GROUPS = "\n".join(
     [
@@ -52,6 +55,20 @@ def test_graph_gives_what_opencv_gives(cfg: str, runtime: str, tmp_path: Path) -
     expected_boxes, expected_scores = opencv_outputs(file, pictures)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
+
+
+def test_opencv_loads_the_shipped_weights_and_gives_the_same_boxes(tmp_path: Path) -> None:
+    model = read_darknet(describe_cfg(SHIPPED), tmp_path)
+    shape = (model.network.height, model.network.width)
+    pictures = cv2.resize(astronaut()[..., ::-1].copy(), shape[::-1]).transpose(2, 0, 1)[None].copy()
+
+    boxes, scores = RUNTIMES["onnxruntime"].open(model, "float32", 1).run(pictures)
+
+    expected_boxes, expected_scores = opencv_outputs(SHIPPED, pictures)
+    assert scores.max() > 0.8
+    np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-4, atol=1e-3)
+    shown = scores > 0.002  # OpenCV sets to zero what is under the thresh of the .cfg
+    np.testing.assert_allclose(scores[shown], expected_scores[shown], rtol=1e-4, atol=1e-4)
 
 
 def test_head_that_a_route_uses_is_decoded_with_a_transposition(tmp_path: Path) -> None:
