@@ -117,9 +117,10 @@ def _models(settings: Settings) -> Iterator[Finding]:
         return
     for file in files:
         problem = file.problem()
-        advice = (
-            f": {problem}; `crowdwatch models fetch {settings.model}` brings it" if problem else ": as it should be"
-        )
+        cure = f"`crowdwatch models fetch {settings.model}` brings it"
+        if file.url is None:
+            cure = "it comes with Crowdwatch, or with the model: bring it anew"
+        advice = f": {problem}; {cure}" if problem else ": as it should be"
         yield Finding("model", "problem" if problem else "ok", f"{file.path.name}{advice}")
 
 

@@ -42,7 +42,7 @@ def test_a_model_whose_sum_is_wrong_is_a_problem_and_what_mends_it_is_named(tmp_
     settings = Settings(model=MODEL, web_port=0, cache_dir=tmp_path)
     (problem,) = [one for one in found(settings, tmp_path, "model") if one.level == "problem"]
     assert problem.message.startswith(f"{MODEL}.weights: wrong SHA-256: expected ")
-    assert "bring" in problem.message
+    assert "bring it anew" in problem.message, "it has no address to fetch it from"
 
 
 def test_without_java_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
