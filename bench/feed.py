@@ -1,8 +1,8 @@
 """Sends frames into the log at a rate, as cameras do: `python -m bench.feed FOLDER --frames N …`, a process of its own.
 
-FOLDER holds the pictures, sent in turn. Prints a line of JSON once all are acknowledged: when the first was sent, and
-when the last was acknowledged, in seconds since the epoch. With `--note` it prints a line for one frame in so many, as
-soon as that is acknowledged: its place and the time.
+FOLDER holds the pictures, sent in turn. Prints a line of JSON once all are acknowledged: when the first was sent, when
+the last was acknowledged, both in seconds since the epoch, and the processor time that it took. With `--note` it prints
+a line for one frame in so many, as soon as that is acknowledged: its place and the time.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
         if options.note and number % options.note == 0:
             sent.add_callback(note)
     producer.flush()
-    sys.stdout.write(json.dumps({"started": started, "ended": time.time()}) + "\n")
+    sys.stdout.write(json.dumps({"started": started, "ended": time.time(), "processor_s": time.process_time()}) + "\n")
     producer.close()
 
 

@@ -64,10 +64,11 @@ class Load:
     model: str
     runtime: str
     site: Path | None = None
+    processes: int = PROCESSES
 
     def settings(self) -> Settings:
         """The settings of its roles."""
-        return Settings(model=self.model, runtime=self.runtime, worker_processes=PROCESSES, log_level="WARNING")
+        return Settings(model=self.model, runtime=self.runtime, worker_processes=self.processes, log_level="WARNING")
 
 
 def null_load(folder: Path) -> Load:
@@ -167,6 +168,7 @@ def throughput(load: Load, frames: int, cameras: int = 8, rate: float = 0, warm_
             "frames_a_second": round(frames / (ended - told["started"]), 1),
             "sent_a_second": round(frames / (told["ended"] - told["started"]), 1),
             "processor_ms_a_frame": {name: round(1000 * seconds / frames, 3) for name, seconds in spent.items()},
+            "sender_ms_a_frame": round(1000 * told["processor_s"] / frames, 3),
             "processor_ms_a_frame_in_all": round(1000 * sum(spent.values()) / frames, 3),
             "memory_mib": memory_mib(fleet),
         }

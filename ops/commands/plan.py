@@ -32,7 +32,7 @@ def command(cameras: int, fps: float, picture: tuple[int, int], measure: bool, a
     """
     import os
 
-    from ops.planning.costs import Costs
+    from ops.planning.costs import Costs, with_backlog
     from ops.planning.plan import Load, make_plan
     from ops.planning.throughput import throughput
     from settings import Settings
@@ -49,14 +49,18 @@ def command(cameras: int, fps: float, picture: tuple[int, int], measure: bool, a
     detect_ms = costs.detect_ms(*picture)
     plan = make_plan(Load(cameras, fps, *picture), detect_ms, costs, settings)
     cores = os.cpu_count() or 1
-    here = throughput(cores, cores, detect_ms, costs)
+    here = None
+    if measure:
+        here = {count: throughput(count, cores, detect_ms, with_backlog(costs)) for count in sorted({1, cores})}
     if as_json:
         click.echo(json.dumps(_as_json(plan, detect_ms, said, cores, here), indent=2))
     else:
         _print(plan, detect_ms, said, cores, here)
 
 
-def _as_json(plan: "Plan", detect_ms: float, said: str, cores: int, here: "Throughput") -> dict[str, Any]:
+def _as_json(
+    plan: "Plan", detect_ms: float, said: str, cores: int, here: "dict[int, Throughput] | None"
+) -> dict[str, Any]:
     from ops.planning.costs import Prices
 
     return {
@@ -66,11 +70,11 @@ def _as_json(plan: "Plan", detect_ms: float, said: str, cores: int, here: "Throu
         "detect_ms_from": said,
         "month_a_camera": round(plan.month_a_camera(Prices()), 4),
         "prices": asdict(Prices()),
-        "here": {"cores": cores, "worker_processes": cores, **asdict(here)},
+        "here": here and [{"cores": cores, "worker_processes": count, **asdict(rate)} for count, rate in here.items()],
     }
 
 
-def _print(plan: "Plan", detect_ms: float, said: str, cores: int, here: "Throughput") -> None:
+def _print(plan: "Plan", detect_ms: float, said: str, cores: int, here: "dict[int, Throughput] | None") -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -142,10 +146,13 @@ def _print(plan: "Plan", detect_ms: float, said: str, cores: int, here: "Through
     console.print("\nSettings: " + " ".join(f"{name}={value}" for name, value in plan.settings.items()))
     for warning in plan.warnings:
         console.print(f"Warning: {warning}", style="yellow")
-    console.print(
-        f"\nThis machine ({cores} cores) manages about {here.frames_a_second:,.0f} frames/s, {cores} worker processes, "
-        f"held by its {here.bottleneck}."
-    )
+    console.print("" if here else "\nWith --measure it tells what this machine manages, too.")
+    for count, rate in (here or {}).items():
+        processes = f"{count} worker process{'es' if count > 1 else ''}"
+        console.print(
+            f"This machine ({cores} cores) manages about {rate.frames_a_second:,.0f} frames/s with {processes}, "
+            f"held by its {rate.bottleneck}."
+        )
 
 
 def _span(seconds: float) -> str:

@@ -1,14 +1,12 @@
 """What a frame costs: the one place that holds the figures, and says where each is from.
 
-Processor times of the plumbing are `processor_ms_a_frame` of the scenario `null` of `python -m bench.pipeline`, which
-writes `bench/results/pipeline.json`; `pipeline_costs` reads them from there. They were taken on two cores of a shared
-Xeon that was busy with other work, so that they are on the high side. `crowdwatch plan --measure` replaces what the
-detector takes by what it takes on the machine where it runs.
+Processor times of the plumbing were taken on two cores of a shared Xeon that was busy with other work, so that a plan
+is on the safe side; `with_backlog` has them for a machine that does nothing else and is never short of frames, from
+`bench/results/prediction.json`. What the detector takes is from the Xeon too: `crowdwatch plan --measure` replaces it
+by what it takes where that runs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -26,6 +24,8 @@ class Costs:
         bridge_ms: planning and settling.
         worker_ms: a worker's part but for decoding and detection: queue, read, publish.
         sink_ms: reading a result and writing it.
+        wait_ms: not processor time: how long a worker process waits for the log, to read and for acknowledgements.
+        sender_ms: what puts a frame into the log, where that shares the cores.
         analytics_ms: tracks and uses. Between 0.5 and 4.2 ms with 70 people in the picture, by frame rate
             (`bench/results/tracking.json`).
         decode_ms_a_megapixel: a JPEG, at the scale that the network needs (sample clip, one thread).
@@ -49,6 +49,8 @@ class Costs:
     bridge_ms: float = 0.6
     worker_ms: float = 1.7
     sink_ms: float = 0.5
+    wait_ms: float = 0.75
+    sender_ms: float = 0.2
     analytics_ms: float = 2.0
     decode_ms_a_megapixel: float = 4.2
     network_ms: float = 9.4
@@ -85,13 +87,6 @@ class Prices:
     disk_gib: float = 0.08
 
 
-def pipeline_costs(pipeline: Mapping[str, Any], costs: Costs | None = None) -> Costs:
-    """Return costs with the plumbing's processor time as `bench/results/pipeline.json` has it.
-
-    Args:
-        pipeline: the content of that file; its scenario `null` is read, in which nothing is decoded or detected.
-        costs: the other figures.
-    """
-    known = {field.name for field in fields(Costs)}
-    measured = {f"{name}_ms": ms for name, ms in pipeline["null"]["ours"]["processor_ms_a_frame"].items()}
-    return replace(costs or Costs(), **{name: ms for name, ms in measured.items() if name in known})
+def with_backlog(costs: Costs) -> Costs:
+    """Return the costs where frames wait: tasks are full, so a frame bears less of what each task costs."""
+    return replace(costs, kafka_ms=0.55, redis_ms=0.02, mongo_ms=0.17, bridge_ms=0.17, worker_ms=1.05, sink_ms=0.2)

@@ -19,7 +19,7 @@ def throughput(
     """Return the rate at which frames become documents when there is no lack of frames.
 
     A worker process does one thing at a time, as a bridge and a sink do; and all that runs on the machine, the servers
-    too, shares its cores. The least of these limits holds.
+    and the sender too, shares its cores. The least of these limits holds.
 
     Args:
         processes: worker processes of one thread each.
@@ -33,9 +33,10 @@ def throughput(
     """
     if min(processes, cores, bridges, sinks) <= 0 or detect_ms < 0:
         raise ValueError(f"expected processes and cores above 0, got {processes}, {cores}, {bridges}, {sinks}")
+    idle_ms = costs.wait_ms if processes <= cores else 0.0  # where each process has a core, that waits with it
     limits = {
-        "worker processes": processes / (detect_ms + costs.worker_ms),
-        "cores": cores / (detect_ms + costs.plumbing_ms),
+        "worker processes": processes / (detect_ms + costs.worker_ms + costs.wait_ms),
+        "cores": cores / (detect_ms + costs.plumbing_ms + costs.sender_ms + idle_ms),
         "bridge": bridges / costs.bridge_ms,
         "sink": sinks / costs.sink_ms,
     }
