@@ -19,17 +19,18 @@ from analytics.tracking import TrackEnd, TrackPoint
 INERTIA_WIDTHS = 0.25
 """How far beyond a line the anchor has to be, in face widths, before the passage counts."""
 
-_REACH_FRAMES = 4.5
-_REACH_RARE_FRAMES = 6.0
-_RARE_S = 0.5
-_REACH_S = 0.4
+_FREQUENT_S, _RARE_S = 0.3, 0.5
+_REACH_FRAMES = (1.5, 4.5, 6.0)
+_REACH_S = 0.15
 """A way leads out of the picture when it gets there within so many frames, or this many seconds.
 
-Of more frames where they are rare: a velocity from few finds is less sure.
+Of more frames where they are rarer: a velocity from few finds is less sure. Of each the first number holds up to
+`_FREQUENT_S` from frame to frame, the last one beyond `_RARE_S`.
 """
 
-_LOST_FRAMES = 5.0
-"""Who is lost within the picture is taken to have gone on for so many frames."""
+_LOST_FRAMES = (0.0, 0.0, 5.0)
+"""Who is lost within the picture is taken to have gone on for so many frames; where they are not rare, such a track is
+found again before it can have passed a line."""
 
 _BEYOND = 0.02
 
@@ -83,7 +84,8 @@ class LineCounter:
         if not self._lines:
             return []
         crossings: list[LineCrossing] = []
-        reach_s = max((_REACH_RARE_FRAMES if interval_s > _RARE_S else _REACH_FRAMES) * interval_s, _REACH_S)
+        rarity = (interval_s > _FREQUENT_S) + (interval_s > _RARE_S)
+        reach_s, lost_s = max(_REACH_FRAMES[rarity] * interval_s, _REACH_S), _LOST_FRAMES[rarity] * interval_s
         for point in points:
             way = self._ways.get(point.track_id)
             if way is None:
@@ -93,7 +95,7 @@ class LineCounter:
         for end in ended:
             way = self._ways.pop(end.track_id, None)
             if way is not None:
-                self._end(way, end, reach_s, interval_s, crossings)
+                self._end(way, end, reach_s, lost_s, crossings)
         return crossings
 
     def _places(self, point: TrackPoint) -> list[Point]:
@@ -135,7 +137,7 @@ class LineCounter:
                     crossings.append(LineCrossing(named.name, point.track_id, _direction(side), passed_s))
         way.places, way.at_s, way.points_seen = places, point.at_s, way.points_seen + 1
 
-    def _end(self, way: _Way, end: TrackEnd, reach_s: float, interval_s: float, crossings: list[LineCrossing]) -> None:
+    def _end(self, way: _Way, end: TrackEnd, reach_s: float, lost_s: float, crossings: list[LineCrossing]) -> None:
         velocity = (end.velocity_x / self._width, end.velocity_y / self._height)
         for index, named in enumerate(self._lines):
             line, last, side, passed_s = named.line, way.places[index], way.sides[index], way.passed_s[index]
@@ -143,7 +145,7 @@ class LineCounter:
                 crossings.append(LineCrossing(named.name, end.track_id, _direction(side), passed_s))
             part = _passed_outside(line, last, velocity, reach_s)
             if part is None:  # nobody vanishes within the picture: who is lost went on, and is found as somebody new
-                part = _passed_within(line, last, velocity, _LOST_FRAMES * interval_s)
+                part = _passed_within(line, last, velocity, lost_s)
             if part is not None:
                 crossings.append(
                     LineCrossing(named.name, end.track_id, _direction(-1.0 if side >= 0 else 1.0), way.at_s + part)

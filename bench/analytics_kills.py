@@ -127,6 +127,17 @@ class Role:
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         wait_for("owning partitions", lambda: b"owning partitions" in self._log.read_bytes())
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started last.
+
+        Raises:
+            RuntimeError: none was started.
+        """
+        if self._process is None:
+            raise RuntimeError("the role was not started")
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill it with -9."""
         if self._process is not None:
