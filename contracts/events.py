@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
@@ -46,8 +49,12 @@ class Severity(str, Enum):
 
 def event_id(*about: object) -> str:
     """Return the id of an event or alert: 32 hex digits, a hash of what it is about, so that a repeat has the same."""
-    text = json.dumps([str(part) for part in about], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    parts = [str(part) for part in about]
+    try:
+        text = msgspec.json.encode(parts)
+    except UnicodeEncodeError:  # halves of surrogate pairs
+        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,15 @@ class Event:
         if self.direction not in (None, "in", "out"):
             raise ContractError(f"event: expected direction in or out, got {self.direction!r}")
 
-    @property
+    @cached_property
     def event_id(self) -> str:
         """A hash of camera, kind, time, place, track and direction; not of the frame: a replay may number it anew."""
         place = (self.zone, self.line, self.track_id, self.direction)
         return event_id(self.camera_id, self.kind.value, to_rfc3339(self.at), *place)
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return _encode(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON types, with the field names and order of the contract."""
@@ -96,7 +107,7 @@ class Event:
 
     def encode(self) -> bytes:
         """Return the event's value in Kafka: compact UTF-8 JSON."""
-        return _encode(self.to_dict())
+        return self._encoded
 
     @classmethod
     def decode(cls, value: bytes) -> "Event":
@@ -201,7 +212,10 @@ class Alert:
 
 
 def _encode(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        return msgspec.json.encode(fields)
+    except UnicodeEncodeError:  # halves of surrogate pairs
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _decode(value: bytes, what: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """How many people were where: for a second, a minute, an hour or a day, in a zone or in the whole picture."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 SPANS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -41,17 +41,21 @@ class Occupancy:
 
     def __add__(self, later: "Occupancy") -> "Occupancy":
         """Join with a later span of the same zone."""
-        unusual = max((self, later), key=lambda one: -1.0 if one.score is None else abs(one.score))
-        return replace(
-            self,
+        unusual = self
+        if later.score is not None and (self.score is None or abs(later.score) > abs(self.score)):
+            unusual = later
+        return Occupancy(
+            camera_id=self.camera_id,
+            zone=self.zone,
+            at_s=self.at_s,
             seconds=self.seconds + later.seconds,
             people_s=self.people_s + later.people_s,
-            least=min(self.least, later.least),
-            most=max(self.most, later.most),
+            least=self.least if self.least <= later.least else later.least,
+            most=self.most if self.most >= later.most else later.most,
             last=later.last,
             expected=unusual.expected,
             score=unusual.score,
-            pairs=max(self.pairs, later.pairs),
+            pairs=self.pairs if self.pairs >= later.pairs else later.pairs,
             tracks=self.tracks + later.tracks,
             joined=self.joined + later.joined,
             unexplained=self.unexplained + later.unexplained,

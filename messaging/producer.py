@@ -88,6 +88,23 @@ class Producer:
         sent.add_errback(failed)
         return acknowledged
 
+    def send_all(self, records: "Sequence[tuple[str, bytes, bytes]]", timeout_s: float = 60.0) -> None:
+        """Send records (topic, key, value) and wait until all in-sync replicas have all of them.
+
+        Raises:
+            UnavailableError: Kafka refused one, or did not acknowledge all within `timeout_s`.
+        """
+        if self._producer is None:
+            raise UnavailableError("the producer was not started")
+        deadline = time.monotonic() + timeout_s
+        try:
+            sent = [self._producer.send(topic, value=value, key=key) for topic, key, value in records]
+            for one in sent:
+                if not one.succeeded():  # most are, once the first has been waited for
+                    one.get(timeout=max(0.0, deadline - time.monotonic()))
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka did not take all records: {type(error).__name__}: {error}") from error
+
     def send_frame(self, topic: str, camera_id: str, picture: bytes, headers: FrameHeaders) -> "Future[SourceOffset]":
         """Send a picture, keyed by its camera so that the camera's frames keep their order.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 from contracts.events import Alert, Event
-from messaging.producer import Producer, wait_for_all
+from messaging.producer import Producer
 from settings import Settings
 from storage.alerts import Alerts
 from storage.client import Connection
@@ -59,12 +59,13 @@ class Delivery:
         self._venues.put([(part, version) for version, outputs in told for part in outputs.venues])
         self._snapshots.want(self._pictured(events, alerts), datetime.now(timezone.utc))
         self._alerts.put(alerts)
-        sent = [
-            self._producer.send(topic, one.encode(), key=one.camera_id.encode())
-            for topic, records in ((self._settings.topic_events, events), (self._settings.topic_alerts, alerts))
-            for one in records
-        ]
-        wait_for_all(sent)
+        self._producer.send_all(
+            [
+                (topic, one.camera_id.encode(), one.encode())
+                for topic, records in ((self._settings.topic_events, events), (self._settings.topic_alerts, alerts))
+                for one in records
+            ]
+        )
 
     def _pictured(self, events: Sequence[Event], alerts: Sequence[Alert]) -> Iterator[Wanted]:
         """The pictures to be kept: those of alerts that one of these events raised, when the log has its frame."""

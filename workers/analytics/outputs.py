@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from contracts.events import Alert, Event
 from contracts.occupancy import Heat, Occupancy, VenuePart
 
@@ -39,14 +41,19 @@ class Outputs:
     def encode(self) -> bytes:
         """Return the outputs as JSON."""
         fields = {
-            "events": [event.to_dict() for event in self.events],
-            "alerts": [alert.to_dict() for alert in self.alerts],
-            "seconds": [one.to_dict() for one in self.seconds],
-            "rollups": [[span, one.to_dict()] for span, one in self.rollups],
+            "events": [msgspec.Raw(event.encode()) for event in self.events],
+            "alerts": [msgspec.Raw(alert.encode()) for alert in self.alerts],
+            "seconds": [vars(one) for one in self.seconds],
+            "rollups": [[span, vars(one)] for span, one in self.rollups],
             "heats": [heat.to_dict() for heat in self.heats],
             "venues": [vars(part) for part in self.venues],
         }
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        try:
+            return msgspec.json.encode(fields)
+        except UnicodeEncodeError:  # halves of surrogate pairs
+            fields["events"] = [event.to_dict() for event in self.events]
+            fields["alerts"] = [alert.to_dict() for alert in self.alerts]
+            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
     @classmethod
     def decode(cls, value: bytes) -> "Outputs":
