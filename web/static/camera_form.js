@@ -1,7 +1,7 @@
 // The form of a camera's settings.
 
 import { element } from "./dom.js";
-import { field } from "./forms.js";
+import { field, wide } from "./forms.js";
 
 const ZONES = Intl.supportedValuesOf?.("timeZone") ?? [];
 
@@ -36,9 +36,4 @@ export function fillCameraForm(form, camera, onChange, isNew) {
     field({ label: "Blur faces in pictures", type: "checkbox", value: camera.blur_faces, onChange: set("blur_faces") }),
   );
   form.addEventListener("submit", (event) => event.preventDefault());
-}
-
-function wide(node) {
-  node.classList.add("whole");
-  return node;
 }

@@ -16,6 +16,12 @@ export function field({ label, value = null, type = "text", hint = null, onChang
   return wrap(id, label, input, hint, type === "checkbox", choices);
 }
 
+/** The field, over the whole width of its form. */
+export function wide(node) {
+  node.classList.add("whole");
+  return node;
+}
+
 /** A labelled choice of one of [value, words]. */
 export function choice({ label, value, choices, hint = null, onChange = null, ...attributes }) {
   const id = `field-${++made}`;

@@ -2,7 +2,7 @@
 
 import { allItems, ApiError, attempt, call, cameraPage, cameraUrl, fetchJson, getJson, sendJson, showNotice } from "./api.js";
 import { element } from "./dom.js";
-import { button, field, valuesOf } from "./forms.js";
+import { button, field, valuesOf, wide } from "./forms.js";
 import { number } from "./words.js";
 
 const mayEdit = document.body.dataset.role !== "viewer";
@@ -65,8 +65,8 @@ function fillForm(form, read) {
   form.replaceChildren(
     field({ label: "Id", name: "camera_id", required: true, maxlength: 200, hint: "Short and for ever, such as gate-1", autocomplete: "off" }),
     field({ label: "Name", name: "name", maxlength: 200, autocomplete: "off" }),
-    field({ label: "Address", name: "url", required: true, placeholder: "rtsp://user:password@camera/stream", hint: "rtsp, rtsps, http or https; the password is never shown again", autocomplete: "off" }),
     field({ label: "Frames a second", name: "fps", type: "number", min: 0.01, max: 120, step: "any", value: 5, required: true }),
+    wide(field({ label: "Address", name: "url", required: true, placeholder: "rtsp://user:password@camera/stream", hint: "rtsp, rtsps, http or https; the password is never shown again", autocomplete: "off" })),
     notices, tested,
     element("div", { class: "buttons whole" }, element("button", { class: "button", type: "submit" }, "Add the camera"), test),
   );

@@ -5,6 +5,7 @@ import { element, setText } from "./dom.js";
 import { duration, number, words } from "./words.js";
 
 const EVERY_MS = 2000;
+const NEEDS = { kafka: "Kafka", redis: "Redis", mongodb: "MongoDB", prepared: "Topics and indexes", follower: "Live results" };
 const byId = (id) => document.getElementById(id);
 
 const state = (name, text = words(name)) => element("span", { class: "dot-state", "data-state": name }, text);
@@ -33,7 +34,7 @@ function show({ pace, roles, needs, lag, queues }) {
     rowHead(role.name), element("td", { class: "figure" }, state(role.state)), element("td", { class: "figure soft" }, role.problem ?? told(role)),
   ]), "No other role is named to the web. CROWDWATCH_ROLE_URLS tells it where they serve their metrics.");
   table(byId("needs"), "Servers", ["Server", "State"], Object.entries(needs).map(([name, problem]) => [
-    rowHead(words(name)), element("td", { class: "figure" }, state(problem ? "failed" : "ready", problem ?? "Ready")),
+    rowHead(NEEDS[name] ?? words(name)), element("td", { class: "figure" }, state(problem ? "failed" : "ready", problem ?? "Ready")),
   ]), "");
   table(byId("lag"), "Consumer lag", ["Topic", "Partition", "Lag", "In flight"], lag.map(({ topic, partition, lag: behind, in_flight }) => [
     rowHead(topic), figure(partition), figure(behind), figure(in_flight),

@@ -78,6 +78,8 @@ class CameraRun:
     def follow(self, camera: Camera | None) -> bool:
         """Go on with other settings, the defaults when None; return whether that changes anything."""
         self._is_known = camera is not None
+        if camera is None and self._camera.source is not None:
+            self._live_results = 0  # whoever takes a captured camera away expects its silence
         camera = camera or Camera(self.camera_id)
         if camera == self._camera:
             return False

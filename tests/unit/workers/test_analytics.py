@@ -149,6 +149,22 @@ def test_only_a_live_camera_can_be_offline(age_s: float, topic: str, enabled: bo
         assert [alert.cleared_at is None for alert in run.outputs.alerts] == [True, False]
 
 
+def test_the_silence_of_a_camera_that_was_removed_is_no_alarm_unless_it_went_on_sending() -> None:
+    document = {"camera_id": "gate-1", "source": {"url": "rtsp://camera/1"}}
+    run = CameraRun("gate-1", Camera.from_dict(document), Settings(auth="off"))
+    for number in range(20):
+        run.take(record(number / 10, AT_S), AT_S + number / 10)
+    run.follow(None)
+    run.watch(AT_S + 100, AT_S)
+    run.watch(AT_S + 200, AT_S)
+    assert run.outputs.events == []
+    for number in range(10):
+        run.take(record(300 + number / 10, AT_S), AT_S + 300 + number / 10)
+    run.watch(AT_S + 400, AT_S)
+    run.watch(AT_S + 401, AT_S)
+    assert [event.kind.value for event in run.outputs.events] == ["camera_offline"]
+
+
 @pytest.mark.parametrize(
     ("camera", "results", "expected"),
     [
