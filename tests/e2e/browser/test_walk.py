@@ -21,18 +21,21 @@ def rows_of(download: Download) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(Path(download.path()).read_text())))
 
 
+def sign_in(page: Page, name: str, password: str) -> None:
+    """Fill the sign-in page, and send it."""
+    page.fill("#name", name)
+    page.fill("#password", password)
+    page.click("main button")
+
+
 def test_without_signing_in_there_is_only_the_way_in(browser: Browser, running):
     with browser.new_context(base_url=running.url) as context:
         page = context.new_page()
         page.goto("/alerts", wait_until="domcontentloaded")
         expect(page).to_have_url(re.compile("/sign-in"))
-        page.fill("#name", "admin")
-        page.fill("#password", "not the password")
-        page.click("main button")
+        sign_in(page, "admin", "not the password")
         expect(page.get_by_role("alert")).to_be_visible()
-        page.fill("#name", "admin")
-        page.fill("#password", running.password)
-        page.click("main button")
+        sign_in(page, "admin", running.password)
         expect(page).to_have_url(re.compile("/alerts$"))
         expect(page.locator(".who")).to_contain_text("admin")
         page.get_by_role("button", name="Sign out").click()
@@ -217,6 +220,31 @@ def test_a_user_and_a_key_are_made_and_taken_back(open_page):
         place.get_by_role("button", name=button).click()
         expect(place.get_by_role("rowheader", name=name)).to_have_count(0)
     expect(page.locator("#keys code")).to_contain_text("cw_")
+
+
+def test_somebody_changes_the_own_password(browser: Browser, running, open_page):
+    admins = open_page("/settings").locator("#users")
+    admins.locator("summary").click()
+    admins.get_by_label("Name").fill("ada")
+    admins.get_by_label("Password").fill("the first password")
+    admins.get_by_role("button", name="Add").click()
+    expect(admins.get_by_role("rowheader", name="ada")).to_be_visible()
+    with browser.new_context(base_url=running.url) as context:
+        page = context.new_page()
+        page.goto("/settings", wait_until="domcontentloaded")
+        sign_in(page, "ada", "the first password")
+        form = page.locator("#own-password")
+        for old, told in (
+            ("not the password", page.get_by_role("alert").get_by_text("the old password is another")),
+            ("the first password", page.locator("#name")),
+        ):
+            form.get_by_label("Old password").fill(old)
+            form.get_by_label("New password").fill("the second password")
+            form.get_by_role("button", name="Change the password").click()
+            expect(told).to_be_visible()
+        page.goto("/messages", wait_until="domcontentloaded")
+        sign_in(page, "ada", "the second password")
+        expect(page).to_have_url(re.compile("/messages$"))
 
 
 def test_a_channel_and_a_rule_for_notifications_are_made(open_page):
