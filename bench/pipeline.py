@@ -476,6 +476,11 @@ def _bars(known: dict[str, Any]) -> dict[str, dict[str, float]]:
     for name in ("null", "exact", "fastest"):
         if name in known:
             groups[f"{name}: processor ms a frame"] = known[name]["ours"]["processor_ms_a_frame"]
+            groups[f"{name}: memory of each role and server with its children, MiB"] = known[name]["ours"]["memory_mib"]
+    if "cameras" in known:
+        rows = known["cameras"]["rows"].items()
+        costs = {f"{cameras} cameras": row["processor_ms_a_frame_in_all"] for cameras, row in rows}
+        groups["cameras: processor ms a frame at the same total rate"] = costs
     return groups
 
 

@@ -11,65 +11,21 @@ import json
 import os
 import random
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
 from bench.fleet import Fleet
 from bench.pipeline import RESULTS, feed, jpeg_load
-from bench.storm import Faults
+from bench.storm_faults import Faults
 from bench.storm_site import POISON_PATH
+from bench.watermark import Watermark
 from settings import Settings
 
 REST_S = 8.0
 WITHIN_S = 90.0
-
-
-class Watermark:
-    """Follows the sum of what the bridge has committed, and when that last rose."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self.moves: list[float] = []
-
-    def __enter__(self) -> "Watermark":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(30)
-
-    def _follow(self) -> None:
-        total = -1
-        while not self._over.is_set():
-            try:
-                consumer = KafkaConsumer(
-                    bootstrap_servers=self._settings.kafka_bootstrap_servers.split(","),
-                    group_id=f"{self._settings.group_prefix}-bridge",
-                    enable_auto_commit=False,
-                    bootstrap_timeout_ms=2000,
-                )
-            except KafkaError:
-                continue
-            try:
-                places = [TopicPartition(self._settings.topic_frames, n) for n in range(self._settings.partitions)]
-                while not self._over.wait(0.3):
-                    now = sum(consumer.committed(place, timeout_ms=2000) or 0 for place in places)
-                    if now > total:
-                        total = now
-                        self.moves.append(time.monotonic())
-            except KafkaError:
-                pass
-            finally:
-                consumer.close()
 
 
 def stalls(rate: float, brokers: int, rounds: int, say: Console) -> dict[str, list[float]]:
@@ -91,7 +47,9 @@ def stalls(rate: float, brokers: int, rounds: int, say: Console) -> dict[str, li
                             continue
                         after = time.monotonic()  # stopping MongoDB takes its time, and stops no watermark
                         moved = _wait_for_a_move(watermark, after, WITHIN_S)
-                        found.setdefault(kind, []).append(round(_longest(watermark.moves, before, moved), 1))
+                        found.setdefault(kind, []).append(
+                            round(_longest([at for at, _ in watermark.moves], before, moved), 1)
+                        )
                         say.print(f"{kind}: {found[kind][-1]} s")
             finally:
                 sender.kill()
@@ -102,8 +60,8 @@ def stalls(rate: float, brokers: int, rounds: int, say: Console) -> dict[str, li
 def _wait_for_a_move(watermark: Watermark, since: float, within_s: float) -> float:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        if watermark.moves and watermark.moves[-1] > since + 2:  # what was on its way at the fault does not count
-            return watermark.moves[-1]
+        if watermark.moves and watermark.moves[-1][0] > since + 2:  # what was on its way at the fault does not count
+            return watermark.moves[-1][0]
         time.sleep(0.1)
     return deadline
 
