@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Place = tuple[str, int]
 """Topic and partition."""
 
-_SESSION_MS = 8000
+_SESSION_MS = 6000
 _CALL_MS = 5000
 _REBALANCE_MS = 1000
 _JOIN_AGAIN_S = 20.0
@@ -35,7 +35,7 @@ class GroupConsumer:
     `on_assigned` and `on_revoked` are called from within `poll`, in the caller's thread, when it has happened.
 
     Range assignment over topics of equal partition counts gives a member the same numbers of each. A member that is
-    killed is found missing after 8 s; one that closes leaves at once.
+    killed is found missing after 6 s; one that closes leaves at once.
     """
 
     def __init__(

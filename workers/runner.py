@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _START_TIMEOUT_S = 120.0
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
+_LONGEST_BETWEEN_STEPS_S = 1.0
+"""A step that fails has waited for its server already, and what it waits for holds up everybody behind it."""
 
 
 class Role(Protocol):
@@ -89,15 +91,16 @@ def _start(role: Role, stop: threading.Event) -> None:
 
 
 class Backoff:
-    """Waiting times that double from 0.2 s to 5 s, and start anew after a success."""
+    """Waiting times that double from 0.2 s to 5 s, or to `longest_s`, and start anew after a success."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_s: float = _LONGEST_BACKOFF_S) -> None:
+        self._longest_s = longest_s
         self._next_s = _FIRST_BACKOFF_S
 
     def next_s(self) -> float:
         """Return how long to wait now, in seconds."""
         wait_s = self._next_s
-        self._next_s = min(self._next_s * 2, _LONGEST_BACKOFF_S)
+        self._next_s = min(self._next_s * 2, self._longest_s)
         return wait_s
 
     def reset(self) -> None:
@@ -118,7 +121,7 @@ def run_steps(
 
     A server that does not answer is waited for; `healthy[server]` tells whether the last call found it.
     """
-    backoff, steps = Backoff(), 0
+    backoff, steps = Backoff(_LONGEST_BETWEEN_STEPS_S), 0
     while not stop.is_set() and (count is None or steps < count):
         steps += 1
         try:

@@ -124,18 +124,29 @@ class Bridge:
         if not self._ledgers:
             self._healthy["redis"] = self._probe_tasks()
             return
-        for place, log_end in self._consumer.ends(list(self._ledgers)).items():
-            self._ledgers[place].observe_end(log_end, now)
+        trouble = self._observe_ends(now)
         records, self._unread = self._unread, []
         self._settle(records, now)
         self._finish_catching_up()
-        if now >= self._next_judgement:
+        if trouble is None and now >= self._next_judgement:
             self._next_judgement = now + _JUDGE_EVERY_S
             self._judge(now, caught_up=len(records) < _POLL_RECORDS)
         self._enqueue(now)
         if now >= self._next_commit:
             self._next_commit = now + _COMMIT_EVERY_S
             self._commit()
+        if trouble is not None:
+            raise trouble
+
+    def _observe_ends(self, now: float) -> UnavailableError | None:
+        """Look for new frames; return why that failed: one partition without a leader must not hold up the others."""
+        try:
+            ends = self._consumer.ends(list(self._ledgers))
+        except UnavailableError as error:
+            return error
+        for place, log_end in ends.items():
+            self._ledgers[place].observe_end(log_end, now)
+        return None
 
     def _on_assigned(self, places: set[Place]) -> None:
         self._consumer.pause(place for place in places if place[0] in self._sources)
