@@ -101,11 +101,11 @@ class Times:
             detected_twice_percent=round(100 * damage.detected_twice / max(1, damage.in_log), 2),
             stalls_s={kind: sorted(stalls) for kind, stalls in sorted(single.items())},
             stalls_of_several_s=sorted(several),
-            longest_stall_s=max((later - earlier for earlier, later in itertools.pairwise(at)), default=0.0),
+            longest_stall_s=round(max(later - earlier for earlier, later in itertools.pairwise(at)), 1),
             backlog=backlog,
             capacity=round(capacity, 1),
             stored_after_s=round(stored_after_s, 1),
-            stored_after_beyond_backlog_s=round(stored_after_s - backlog / max(capacity, 1e-9), 1),
+            stored_after_beyond_backlog_s=round(stored_after_s - backlog / capacity, 1),
         )
 
 
@@ -124,7 +124,8 @@ def _stall(moves: Sequence[float], since: float, aftermath: float) -> tuple[floa
 
 def _capacity(moves: Sequence[tuple[float, int]]) -> float:
     """Return the most that was settled in half a minute, by second."""
-    best, first = 0.0, 0
+    (begun, before), (ended, after) = moves[0], moves[-1]
+    best, first = (after - before) / (ended - begun), 0  # all that there is, where that is less than half a minute
     for moment, total in moves:
         while moves[first][0] < moment - _CAPACITY_OVER_S:
             first += 1
