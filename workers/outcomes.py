@@ -18,6 +18,8 @@ from messaging.producer import Producer, wait_for_all
 from messaging.records import LogRecord
 from settings import Settings
 
+_ACKNOWLEDGED_WITHIN_S = 60.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -69,18 +71,18 @@ class OutcomePublisher:
             (TASK_HEADER, task.encode()),
             (SERVICE_HEADER, b"%d" % max(1, round(service_ms()))),
         ]
-        wait_for_all(
-            [
-                self._producer.send(
-                    self._topic_faces,
-                    None if outcome.result is None else outcome.result.encode(),
-                    key=None if outcome.result is None else outcome.result.camera_id.encode(),
-                    partition=task.partition,
-                    headers=[(SETTLES_HEADER, outcome.offsets.encode()), *beside, *_trace(outcome)],
-                )
-                for outcome in outcomes
-            ]
-        )
+        sent = [
+            self._producer.send(
+                self._topic_faces,
+                None if outcome.result is None else outcome.result.encode(),
+                key=None if outcome.result is None else outcome.result.camera_id.encode(),
+                partition=task.partition,
+                headers=[(SETTLES_HEADER, outcome.offsets.encode()), *beside, *_trace(outcome)],
+            )
+            for outcome in outcomes
+        ]
+        self._producer.flush(_ACKNOWLEDGED_WITHIN_S)
+        wait_for_all(sent)
 
 
 def _trace(outcome: Outcome) -> list[tuple[str, bytes]]:

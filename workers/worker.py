@@ -44,6 +44,8 @@ _QUEUES = {
     "gpu": (QUEUE_INTERACTIVE, QUEUE_DETECT_GPU, QUEUE_DETECT, QUEUE_INGEST),
 }
 _ANNOUNCE_EVERY_S = 4.0
+_LINGER_MS = 20
+"""The results of a task leave together, as each request wakes broker, bridge and sink; a flush sends them at once."""
 
 
 class WorkerProcess:
@@ -69,7 +71,7 @@ class WorkerProcess:
         settings = self._settings
         self._reader = LogReader(settings)
         self._reader.start()
-        self._producer = Producer(settings, max_block_s=30.0)
+        self._producer = Producer(settings, linger_ms=_LINGER_MS, max_block_s=30.0)
         self._producer.start()
         detector = load_detector(
             settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir

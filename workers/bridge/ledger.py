@@ -65,6 +65,11 @@ class PartitionLedger:
         """Offsets of the log from the watermark to its end."""
         return max(0, self.log_end - self.watermark)
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether a full task can be planned without a look at the end of the log."""
+        return self.log_end - self.planned_to >= self._batch_size
+
     def observe_end(self, log_end: int, now: float) -> None:
         """Learn that the log now ends before `log_end`."""
         if log_end > self.log_end:

@@ -27,6 +27,7 @@ _POLL_MS = 30
 _POLL_RECORDS = 2000
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.25
 _ABSENCE_S = 2.0
 _ENQUEUE_AT_ONCE = 64
 
@@ -68,7 +69,7 @@ class Bridge:
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
         self._turn = 0
-        self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
+        self._next_commit = self._next_judgement = self._next_look = self._tasks_down_until = float("-inf")
         self._last_step = clock()
         self._healthy = {"kafka": False, "redis": False}
 
@@ -140,8 +141,16 @@ class Bridge:
 
     def _observe_ends(self, now: float) -> UnavailableError | None:
         """Look for new frames; return why that failed: one partition without a leader must not hold up the others."""
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY_S
+            places = list(self._ledgers)
+        else:  # uploads have tasks of their own, and a partition with a backlog has enough to do
+            frames = self._settings.topic_frames
+            places = [place for place, of in self._ledgers.items() if place[0] == frames and not of.has_backlog]
+        if not places:
+            return None
         try:
-            ends = self._consumer.ends(list(self._ledgers))
+            ends = self._consumer.ends(places)
         except UnavailableError as error:
             return error
         for place, log_end in ends.items():

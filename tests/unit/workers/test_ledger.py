@@ -32,6 +32,16 @@ def test_an_idle_camera_is_planned_frame_by_frame_and_a_backlog_in_batches():
     assert sizes == [BATCH] * 3, "what is left of the window holds no whole batch"
 
 
+def test_a_partition_has_a_backlog_while_a_full_task_can_be_planned():
+    ledger = _ledger()
+    ledger.observe_end(BATCH - 1, 0.0)
+    assert not ledger.has_backlog
+    ledger.observe_end(BATCH, 0.0)
+    assert ledger.has_backlog
+    _plan_all(ledger)
+    assert not ledger.has_backlog
+
+
 def test_a_range_is_not_cut_to_the_room_that_single_results_leave():
     ledger = _ledger()
     ledger.observe_end(1000, 0.0)
