@@ -146,9 +146,10 @@ def look(
         started = stored_at = time.monotonic()
         told = -1
         while stored_at < started + QUIET_WITHIN_S:
-            stored, settled = collection.estimated_document_count(), _watermarks(settings) == ends
+            # counted: what MongoDB estimates is wrong once it was killed
+            stored, settled = collection.count_documents({}), _watermarks(settings) == ends
             stored_at = time.monotonic()
-            if settled and stored >= damage.in_log and collection.count_documents({}) >= damage.in_log:
+            if settled and stored >= damage.in_log:
                 break
             if stored // 500 != told:
                 told = stored // 500
