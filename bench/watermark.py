@@ -6,6 +6,8 @@ import time
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from contracts.errors import UnavailableError
+from messaging.client import connect, consumer_config
 from settings import Settings
 
 
@@ -30,13 +32,12 @@ class Watermark:
         total = -1
         while not self._over.is_set():
             try:
-                consumer = KafkaConsumer(
-                    bootstrap_servers=self._settings.kafka_bootstrap_servers.split(","),
-                    group_id=f"{self._settings.group_prefix}-bridge",
-                    enable_auto_commit=False,
-                    bootstrap_timeout_ms=2000,
+                consumer = connect(
+                    KafkaConsumer,
+                    consumer_config(self._settings, "watermark")
+                    | {"group_id": f"{self._settings.group_prefix}-bridge", "bootstrap_timeout_ms": 2000},
                 )
-            except KafkaError:
+            except (KafkaError, UnavailableError):
                 continue
             try:
                 places = [TopicPartition(self._settings.topic_frames, n) for n in range(self._settings.partitions)]
