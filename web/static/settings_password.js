@@ -15,7 +15,7 @@ export function showOwnPassword(form) {
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const went = await attempt(notices, () => sendJson("PUT", "/api/users/me/password", valuesOf(form)));
+    const went = await attempt(notices, () => sendJson("PUT", "/api/me/password", valuesOf(form)));
     if (went) location.assign("/sign-in");
   });
 }
