@@ -16,7 +16,7 @@ import numpy.typing as npt
 from skimage.data import astronaut
 
 from detection import Detector, load_detector
-from training.scoring import SIDE
+from training.scoring import SIDE, iou
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -88,9 +88,7 @@ def _tile(title: str, picture: Pixels, to_face: npt.NDArray[np.float64], detecto
     at = corners @ to_face[:, :2].T + to_face[:, 2]
     face = np.concatenate([at.min(axis=0), at.max(axis=0)])
     (found,) = detector.detect([picture], confidence=0.01)
-    scores = [
-        float(score) for box, score in zip(found.boxes_xyxy, found.confidence, strict=True) if _iou(box, face) >= _NEAR
-    ]
+    scores = found.confidence[iou(found.boxes_xyxy, face[None].astype(np.float32))[:, 0] >= _NEAR].tolist()
     score = max(scores, default=0.0)
     colour = _FOUND if score >= 0.5 else _MISSED
     drawn = picture.copy()
@@ -101,13 +99,6 @@ def _tile(title: str, picture: Pixels, to_face: npt.NDArray[np.float64], detecto
     text = f"{title}: {score:.2f}" if score else f"{title}: not found"
     cv2.putText(tile, text, (6, _TILE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
     return tile
-
-
-def _iou(box: npt.NDArray[np.float32], other: npt.NDArray[np.float64]) -> float:
-    sides = np.maximum(0, np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]))
-    shared = float(sides.prod())
-    both = float((box[2:] - box[:2]).prod()) + float((other[2:] - other[:2]).prod())
-    return shared / (both - shared)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def operate(pictures: Sequence[Scored], confidence: float) -> Operation:
 def _match(scored: Scored, counted: npt.NDArray[np.bool_]) -> Iterator[tuple[float, bool]]:
     """Give each find, by falling confidence, to the free face that it overlaps most; finds on what does not count drop
     out."""
-    overlap = _iou(scored.found.boxes_xyxy, scored.faces)
+    overlap = iou(scored.found.boxes_xyxy, scored.faces)
     covered = _covered(scored.found.boxes_xyxy, scored.ignored)
     may_hit = _any_reaches_iou(overlap[:, counted])
     drops_out = _any_reaches_iou(overlap[:, ~counted]) | _any_reaches_iou(covered)
@@ -141,10 +141,11 @@ def _area(boxes: Boxes) -> Floats:
     return area
 
 
-def _iou(boxes: Boxes, others: Boxes) -> Floats:
+def iou(boxes: Boxes, others: Boxes) -> Floats:
+    """Return the IoU, (n, m), of each of n boxes with each of m others; boxes are left, top, right, bottom."""
     overlap = _overlap(boxes, others)
-    iou: Floats = overlap / np.maximum(_area(boxes)[:, None] + _area(others) - overlap, 1e-9)
-    return iou
+    shares: Floats = overlap / np.maximum(_area(boxes)[:, None] + _area(others) - overlap, 1e-9)
+    return shares
 
 
 def _covered(boxes: Boxes, regions: Boxes) -> Floats:

@@ -180,7 +180,7 @@ class RangeProcessor:
             for record, result in zip(read.records, results, strict=True):
                 offsets = OffsetRange(record.source.offset, record.source.offset + 1)
                 dead = record if result.status is Status.FAILED else None
-                outcomes.append(Outcome(offsets, result, dead, dict(record.headers).get(TRACEPARENT_HEADER)))
+                outcomes.append(Outcome(offsets, result, dead, record.header(TRACEPARENT_HEADER)))
         self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
         self._measured(task, outcomes, time.perf_counter() - started)
 

@@ -120,7 +120,7 @@ class Sink:
                 now = datetime.now(timezone.utc)
                 self._metrics.stored(results, write_s, now)
                 if self._tracer is not None:
-                    headers = [dict(record.headers).get(TRACEPARENT_HEADER) for record, _ in pairs]
+                    headers = [record.header(TRACEPARENT_HEADER) for record, _ in pairs]
                     self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
                 return
 
