@@ -40,7 +40,7 @@ _TELL_S = 5.0
 _POLL_S = 0.2
 _FLUSH_S = 10.0
 
-SENT = Counter("crowdwatch_capture_sent", "Frames that Kafka acknowledged", ["camera"])
+FRAMES = Counter("crowdwatch_capture_frames", "Frames of this process's cameras that went into the log", ["camera"])
 DROPPED = Counter(
     "crowdwatch_capture_dropped",
     "Frames that were not sent; reason: late (a newer one came), kafka (it took none), damaged, too_large",
@@ -299,7 +299,7 @@ class Capture:
             error = self._waiting.popleft().exception()
             self._healthy["kafka"] = error is None
             if error is None:
-                SENT.labels(self._camera_id).inc()
+                FRAMES.labels(self._camera_id).inc()
             else:
                 log.warning("%s", error)
                 self._drop("kafka")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from contracts.cameras import Camera
 from contracts.errors import UnavailableError
@@ -21,6 +21,7 @@ from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras, CamerasFollower
 from storage.client import connect
 from storage.leases import CAPTURE, Leases
+from workers.capture import FRAMES
 from workers.capture_children import CaptureChildren, Report
 from workers.capture_picture import take_picture
 from workers.capture_shares import CaptureShare
@@ -36,7 +37,6 @@ _TESTS_AT_ONCE = 2
 
 CAMERAS = Gauge("crowdwatch_capture_cameras", "Cameras that this process captures", ["state"])
 LIVE = Gauge("crowdwatch_capture_camera_live", "1 while a camera of this process gives frames, else 0", ["camera"])
-FRAMES = Counter("crowdwatch_capture_frames", "Frames of this process's cameras that went into the log", ["camera"])
 
 
 class CaptureRole:

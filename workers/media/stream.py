@@ -26,7 +26,7 @@ from contracts.times import to_milliseconds
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
 from settings import Settings
-from workers.capture import BROKEN, DROPPED, SENT, CaptureOptions, Thinning
+from workers.capture import BROKEN, DROPPED, FRAMES, CaptureOptions, Thinning
 from workers.capture_sources import NetworkCamera, VideoFile, open_source, with_video
 from workers.media.cutting import CannotCopyError, ClockTimes, Cut, FileTimes, Times, can_copy, cut
 from workers.runner import Backoff
@@ -303,7 +303,7 @@ class MediaStream:
             error = sent.exception()
             self._healthy["kafka"] = error is None
             if error is None:
-                SENT.labels(self._camera_id).inc(frames)
+                FRAMES.labels(self._camera_id).inc(frames)
             else:
                 log.warning("%s", error)
                 self._drop("kafka", frames)
