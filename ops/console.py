@@ -23,6 +23,7 @@ class Reporter:
         self._task: TaskID | None = None
         self._lock = threading.Lock()
         self._stopping = False
+        self._to_be_killed: set[str] = set()
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line."""
@@ -52,12 +53,18 @@ class Reporter:
         self._stopping = True
         self.say("stopping")
 
+    def about_to_kill(self, name: str) -> None:
+        """The next death of that process is on purpose: its log has nothing to tell of it."""
+        self._to_be_killed.add(name)
+
     def changed(self, process: Supervised, what: str) -> None:
         """Show what happened to a process; with the end of its log when it died."""
         if what == "started" and process.deaths == 0:
             return
         self.say(f"{process.spec.name:<10} {what}", _STYLES[process.state])
-        if process.pid == 0 and not self._stopping:
+        if process.pid == 0 and process.spec.name in self._to_be_killed:
+            self._to_be_killed.discard(process.spec.name)
+        elif process.pid == 0 and not self._stopping:
             self.show_log(process.log)
 
     def show_log(self, log: ProcessLog) -> None:

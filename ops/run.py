@@ -1,5 +1,6 @@
 """A system that runs in this process' foreground: from the lock on its data directory to the last process' end."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,18 @@ class Run:
     def until(self, done: threading.Event) -> None:
         """Look after the system until `done` is set or a signal came."""
         self._system.supervisor.run(lambda: self.stopped or done.is_set())
+
+    def metrics_urls(self) -> dict[str, str]:
+        """Return where each role serves its metrics."""
+        specs = [one.spec for one in self._system.supervisor.all]
+        return {spec.name: spec.metrics_url for spec in specs if spec.metrics_url is not None}
+
+    def kill(self, name: str) -> None:
+        """End a process with SIGKILL, as a crash would; `until` starts it again. Safe in any thread."""
+        pid = next(one.pid for one in self._system.supervisor.all if one.spec.name == name)
+        if pid:
+            self._reporter.about_to_kill(name)
+            os.kill(pid, signal.SIGKILL)
 
     def announce(self, *, with_way_in: bool) -> None:
         """Tell where everything is and, if asked to, how to get in."""

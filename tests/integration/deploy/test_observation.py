@@ -7,7 +7,6 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 
 import workers
+from tests.dashboards import DASHBOARDS, selectors, targets
 from web.metrics import WebMetrics
 from workers.__main__ import ROLES
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 RULES = DEPLOY / "prometheus/alerts.yml"
 PROMETHEUS = DEPLOY / "prometheus/prometheus.yml"
 PAGE = DEPLOY.parent / "docs/deployment/monitoring.md"
@@ -72,18 +71,6 @@ def metrics_table() -> str:
 FROM_DISCOVERY = {"job", "instance", "role"}
 
 
-def selectors(expression: Any) -> Iterator[Any]:
-    """Walk a parsed expression for what it selects."""
-    if isinstance(expression, promql_parser.VectorSelector):
-        yield expression
-    for part in ("expr", "lhs", "rhs", "vector_selector", "param", "vs"):
-        inner = getattr(expression, part, None)
-        if inner is not None and not isinstance(inner, str):
-            yield from selectors(inner)
-    for argument in getattr(expression, "args", None) or ():
-        yield from selectors(argument)
-
-
 def check(expression: str) -> None:
     """Parse an expression, and see that each metric exists and has the labels by which it is selected."""
     parsed = promql_parser.parse(expression)
@@ -98,11 +85,6 @@ def check(expression: str) -> None:
         groups = {label.strip() for label in grouping.split(",")}
         known = set().union(*(SAMPLES[selector.name] for selector in found)) | FROM_DISCOVERY
         assert groups <= known, f"{expression} groups by {groups - known}"
-
-
-def targets() -> list[tuple[str, str]]:
-    panels = [panel for file in DASHBOARDS for panel in json.loads(file.read_text("utf-8"))["panels"]]
-    return [(panel["title"], target["expr"]) for panel in panels for target in panel.get("targets", ())]
 
 
 def alerts() -> list[dict[str, Any]]:
