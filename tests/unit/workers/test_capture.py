@@ -153,7 +153,7 @@ def test_what_was_sent_and_what_was_not_is_counted(folder: Path) -> None:
     def count(name: str, **labels: str) -> float | None:
         return REGISTRY.get_sample_value(f"crowdwatch_capture_{name}_total", {"camera": "counted", **labels})
 
-    assert count("sent") == 8
+    assert count("frames") == 8
     assert count("dropped", reason="damaged") == 1
     assert count("dropped", reason="too_large") == 1
 
