@@ -88,16 +88,14 @@ lock: setup  ## pin the dependencies anew, with hashes, from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra tracing --extra local --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra tracing --extra local --extra torch --group dev --constraint requirements-dev.txt pyproject.toml --output-file requirements-training.txt
 
-audit: setup  ## known weaknesses of the dependencies; asks PyPI, and fails for what PyPI does not tell
-	$(UV) tool run --from 'pip-audit>=2.10,<3' pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt
+audit: setup  ## known weaknesses of the dependencies; asks PyPI, and fails where PyPI does not tell
+	$(BIN)/python -m tests.advisories
 
 sbom: setup  ## build/sbom.cdx.json (CycloneDX) and build/licences.md of what a deployment installs; other licences fail
 	$(UV) venv --quiet --clear --python $(BIN)/python build/deployed
 	$(UV) pip sync --quiet --python build/deployed/bin/python --require-hashes requirements.txt
-	$(UV) tool run --from 'cyclonedx-bom>=7.5,<8' cyclonedx-py environment --pyproject pyproject.toml \
-		--output-reproducible --output-file build/sbom.cdx.json build/deployed/bin/python
-	$(UV) tool run --from 'pip-licenses>=5.5,<6' pip-licenses --python build/deployed/bin/python --format markdown \
-		--with-urls --partial-match --allow-only '$(LICENCES)' --output-file build/licences.md
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json build/deployed/bin/python
+	$(BIN)/pip-licenses --python build/deployed/bin/python --with-system --format markdown --with-urls --partial-match --allow-only '$(LICENCES)' --output-file build/licences.md
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -38,6 +38,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("browser" if "/browser/" in file else file))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what a test that passed wants known: it calls `record_property("notice", …)`."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, text in report.user_properties:
+            if name == "notice":
+                terminalreporter.write_line(f"NOTICE {report.nodeid}: {text}", yellow=True)
+
+
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> int:
     """How many requests are made up."""
