@@ -1,5 +1,6 @@
 """The compose file is valid, hardened, without a password that works, and runs what is there."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_every_role_has_a_service_and_so_has_every_server_and_what_watches_them(
         "worker-gpu": ["gpu"],
         "camera-sample": ["sample"],
         "kafka-ui": ["tools"],
+        "jaeger": ["traces"],
     }
 
 
@@ -71,8 +73,18 @@ def test_a_role_runs_what_is_there_with_settings_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_what_a_role_is_told_by_value_is_accepted(name: str) -> None:
-    told = {key: value for key, value in OURS[name]["environment"].items() if not key.endswith("_FILE")}
+    told = {key: value for key, value in OURS[name]["environment"].items() if value and not key.endswith("_FILE")}
     Settings.from_environment(told)
+
+
+def test_the_collector_of_traces_is_where_the_file_says() -> None:
+    text = FILE.read_text("utf-8")
+    (told,) = set(re.findall(r"http://jaeger:\d+", text + (ROOT / "docs/deployment/compose.md").read_text("utf-8")))
+    assert Settings.from_environment({"CROWDWATCH_OTLP_ENDPOINT": told}).otlp_endpoint == "http://jaeger:4318"
+    assert "inside" in SERVICES["jaeger"]["networks"]
+    for name in ("worker", "worker-gpu", "sink"):
+        passed_on = {key for key, value in OURS[name]["environment"].items() if value is None}
+        assert passed_on == {"CROWDWATCH_OTLP_ENDPOINT", "CROWDWATCH_TRACE_SHARE"}
 
 
 def test_the_page_of_the_system_is_told_of_every_role() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -29,8 +30,8 @@ def documents(*folders: str) -> list[dict[str, Any]]:
     return found
 
 
-ALL = documents("base", "overlays/gpu", "examples")
-OURS = documents("base", "overlays/gpu")
+ALL = documents("base", "overlays/gpu", "overlays/traces", "examples")
+OURS = documents("base", "overlays/gpu", "overlays/traces")
 DEPLOYMENTS = [one for one in OURS if one["kind"] == "Deployment"]
 PODS = [one for one in ALL if one["kind"] in ("Deployment", "StatefulSet")]
 
@@ -108,6 +109,20 @@ def test_what_is_watched_scaled_and_allowed_exists() -> None:
                 assert set(expression["values"]) <= components
             named = selector.get("matchLabels", {}).get("app.kubernetes.io/component")
             assert named is None or named in components
+
+
+def test_traces_are_sent_where_the_network_lets_them() -> None:
+    overlay = yaml.safe_load((FOLDER / "overlays/traces/kustomization.yaml").read_text("utf-8"))
+    (patch,) = overlay["patches"]
+    (shared,) = [one for one in OURS if one["kind"] == "ConfigMap"]
+    assert patch["target"] == {"kind": "ConfigMap", "name": shared["metadata"]["name"]}
+    added = {Path(one["path"]).name: one["value"] for one in yaml.safe_load(patch["patch"])}
+    collector = urlsplit(Settings.from_environment(shared["data"] | added).otlp_endpoint or "")
+    (policy,) = [one["spec"] for one in OURS if one["metadata"]["name"] == "to-collector"]
+    (rule,) = policy["egress"]
+    namespace = rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    assert (collector.hostname or "").split(".")[1] == namespace
+    assert [port["port"] for port in rule["ports"]] == [collector.port]
 
 
 def test_workers_are_scaled_by_what_the_bridge_has_not_settled() -> None:
