@@ -164,18 +164,6 @@ class GroupConsumer:
             raise UnavailableError("Kafka did not tell the bounds of every partition")
         return {(place.topic, place.partition): (first[place], last[place]) for place in wanted}
 
-    def ends(self, places: Sequence[Place], timeout_ms: int = 1000) -> dict[Place, int]:
-        """Return the offset after the last record of each partition.
-
-        Raises:
-            UnavailableError: Kafka does not answer.
-        """
-        try:
-            last = self._started().end_offsets([TopicPartition(*place) for place in places], timeout_ms=timeout_ms)
-        except KafkaError as error:
-            raise UnavailableError(f"cannot read the ends of the log: {error!r}") from error
-        return {(place.topic, place.partition): offset for place, offset in last.items()}
-
     def commit(self, offsets: Mapping[Place, tuple[int, str]]) -> bool:
         """Commit offset and metadata for each partition; False when the group is rebalanced, or was.
 

@@ -1,7 +1,7 @@
 """Reads of known places in the log, without a consumer group."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,10 @@ _CALL_MS = 5000
 _MOST_OVERTIME_S = 10.0
 _LOOK_AHEAD_BYTES = 512 * 1024
 """A fetch brings this much at most past its first batch; what lies beyond the range's end is read in vain."""
+
+_FETCH_WAIT_MS = 10
+"""A broker answers a connection's requests one after the other: while it holds a fetch back for records to come, such
+as the one that kafka-python sends ahead, the next read would wait too."""
 
 
 @dataclass
@@ -61,6 +65,7 @@ class LogReader:
                     "group_id": None,
                     "auto_offset_reset": "none",
                     "max_partition_fetch_bytes": _LOOK_AHEAD_BYTES,
+                    "fetch_max_wait_ms": _FETCH_WAIT_MS,
                     "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
                 },
             )
@@ -117,6 +122,19 @@ class LogReader:
         except KafkaError as error:
             raise UnavailableError(f"cannot read the bounds of {', '.join(topics)}: {error!r}") from error
         return {(place.topic, place.partition): (first[place], last[place]) for place in places}
+
+    def ends(self, places: Iterable[tuple[str, int]], timeout_ms: int = 1000) -> dict[tuple[str, int], int]:
+        """Return the offset after the last record of each partition (topic, number).
+
+        Raises:
+            UnavailableError: Kafka did not answer in time.
+        """
+        wanted = [TopicPartition(*place) for place in places]
+        try:
+            last = self._started().end_offsets(wanted, timeout_ms=timeout_ms)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the ends of the log: {error!r}") from error
+        return {(place.topic, place.partition): offset for place, offset in last.items()}
 
     def positions_at(self, topics: Sequence[str], at: datetime) -> dict[tuple[str, int], int]:
         """Return, for every partition of `topics`, the offset of the first record that is not older than `at`.

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _POLL_MS = 500
 _GATHER_S = 0.01
-"""After the first results others are waited for so long: a write costs as much for one as for fifty."""
+"""Writes are at least so far apart, and meanwhile results gather: a write costs as much for one as for fifty."""
 
 _COMMIT_EVERY_S = 1.0
 _MOST_RESULT_BYTES = 6 * 1024 * 1024
@@ -47,7 +47,7 @@ class Sink:
             settings, f"{settings.group_prefix}-sink", [settings.topic_faces], on_revoked=self._on_revoked
         )
         self._written: dict[Place, tuple[int, str]] = {}
-        self._next_commit = float("-inf")
+        self._next_commit = self._next_write = float("-inf")
         self._producer = Producer(settings)
         self._dead = DeadLetters(self._producer, settings)
         self._client = connect(settings)
@@ -92,11 +92,13 @@ class Sink:
         if not records:
             return
         try:
-            if len(records) < most:
-                time.sleep(_GATHER_S)
+            early_s = self._next_write - time.monotonic()
+            if len(records) < most and early_s > 0:
+                time.sleep(early_s)
                 records += self._consumer.poll(0, max_records=most - len(records))
         finally:  # what was polled once is not polled again
             self._store(records, stop)
+            self._next_write = time.monotonic() + _GATHER_S
 
     def _store(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Write a batch, however long MongoDB is away. A batch given up at a stop is read again."""

@@ -94,7 +94,9 @@ class PartitionLedger:
         """Whether every offset of the task has its result."""
         return not self._unsettled(task.start, task.stop)
 
-    def plan(self, now: float, most: int | None = None, *, own_tasks_wait: bool = False) -> DetectRange | None:
+    def plan(
+        self, now: float, most: int | None = None, *, own_tasks_wait: bool = False, workers_busy: bool = False
+    ) -> DetectRange | None:
         """Return the next task to enqueue, None when there is none or the window has no room for it.
 
         What was lost comes first, then what is new. The task counts as in flight from now on. A range is not cut to fit
@@ -106,13 +108,17 @@ class PartitionLedger:
             most: frames in the task at most, where that is less than `batch_size`.
             own_tasks_wait: whether the tasks that others have enqueued for these offsets may still wait in the queue.
                 Then only what a later offset has overtaken is adopted.
+            workers_busy: whether tasks wait that no worker has taken. Then a range that is not full would only wait
+                too, and cost as much as a full one: while something of this partition is in flight, it gathers more
+                frames instead, as small segments do in Nagle's algorithm (RFC 896).
         """
         again = self._next_again()
         if again is not None:
             return again
         while self._seen and self._seen[0][1] + self._adopt_after_s <= now:
             self._plannable_to = self._seen.popleft()[0]
-        room = self._window - self.in_flight
+        in_flight = self.in_flight
+        room = self._window - in_flight
         until = self._plannable_to
         if own_tasks_wait:
             until = min(until, self._settled.last_stop() or self.watermark)
@@ -121,8 +127,9 @@ class PartitionLedger:
             return None
         backlog = sum(len(hole) for hole in holes)
         share = max(1, -(-backlog // _PARTS_OF_A_BACKLOG))
-        size = min(most or self._batch_size, self._batch_size, self._window, len(holes[0]), share)
-        if size > room:
+        full = min(most or self._batch_size, self._batch_size, self._window)
+        size = min(full, len(holes[0]), share)
+        if size > room or (workers_busy and in_flight > 0 and backlog < full):
             return None
         start = holes[0].start
         self.planned_to = start + size

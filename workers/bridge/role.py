@@ -14,6 +14,7 @@ from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADE
 from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
+from messaging.reader import LogReader
 from messaging.records import LogRecord
 from messaging.tasks import TaskQueue
 from settings import Settings
@@ -23,7 +24,7 @@ from workers.runner import run_steps
 
 log = logging.getLogger(__name__)
 
-_POLL_MS = 30
+_POLL_MS = 20
 _POLL_RECORDS = 2000
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
@@ -61,6 +62,8 @@ class Bridge:
             on_assigned=self._on_assigned,
             on_revoked=self._on_revoked,
         )
+        self._lookout = LogReader(settings)
+        """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
         self._tasks = TaskQueue(settings)
         self._ledgers: dict[Place, PartitionLedger] = {}
         self._uploads_wait = True
@@ -80,6 +83,7 @@ class Bridge:
             UnavailableError: Kafka does not answer.
         """
         ensure_topics(self._settings)
+        self._lookout.start(topics=self._sources)
         self._consumer.start()
 
     def ready(self) -> dict[str, bool]:
@@ -94,6 +98,7 @@ class Bridge:
         except UnavailableError as error:
             log.warning("the last watermark was not committed: %s", error)
         self._consumer.close()
+        self._lookout.close()
         self._tasks.close()
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
@@ -150,7 +155,7 @@ class Bridge:
         if not places:
             return None
         try:
-            ends = self._consumer.ends(places)
+            ends = self._lookout.ends(places)
         except UnavailableError as error:
             return error
         for place, log_end in ends.items():
@@ -315,13 +320,18 @@ class Bridge:
         if now < self._tasks_down_until:
             return
         places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
-        idle, sent = 0, 0
+        idle, sent, busy = 0, 0, self._busy_queues()
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
             ledger = self._ledgers[places[self._turn]]
             is_upload = ledger.topic == self._settings.topic_uploads
             pool = self._pools.choose(ledger.topic)
-            task = ledger.plan(now, pool.pace.frames, own_tasks_wait=is_upload and self._uploads_wait)
+            task = ledger.plan(
+                now,
+                pool.pace.frames,
+                own_tasks_wait=is_upload and self._uploads_wait,
+                workers_busy=pool.queue in busy,
+            )
             if task is None:
                 idle += 1
                 continue
@@ -331,6 +341,17 @@ class Bridge:
         for place, ledger in self._ledgers.items():
             _LAG.labels(*place).set(ledger.lag)
             _IN_FLIGHT.labels(*place).set(ledger.in_flight)
+
+    def _busy_queues(self) -> set[str]:
+        """Return the queues in which tasks wait that no worker has taken; asks only where something is in flight."""
+        busy = set()
+        for pool in self._pools.all:
+            try:
+                if len(pool.losses) > 0 and self._tasks.length(pool.queue) > 0:
+                    busy.add(pool.queue)
+            except UnavailableError as error:
+                log.debug("%s", error)  # the next judgement tells of it
+        return busy
 
     def _send(self, task: DetectRange, pool: Pool, ledger: PartitionLedger, now: float) -> bool:
         try:

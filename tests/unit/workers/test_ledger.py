@@ -16,9 +16,9 @@ def _ledger(watermark=0, **changes):
     return PartitionLedger("frames", 0, watermark, **{"batch_size": BATCH, "window": WINDOW} | changes)
 
 
-def _plan_all(ledger, now=0.0):
+def _plan_all(ledger, now=0.0, *, workers_busy=False):
     tasks = []
-    while (task := ledger.plan(now)) is not None:
+    while (task := ledger.plan(now, workers_busy=workers_busy)) is not None:
         tasks.append(task)
     return tasks
 
@@ -51,6 +51,30 @@ def test_a_range_is_not_cut_to_the_room_that_single_results_leave():
         assert ledger.plan(0.0) is None
     ledger.settle(OffsetRange(BATCH - 1, BATCH), mark=BATCH)
     assert [len(task.offsets) for task in _plan_all(ledger)] == [BATCH]
+
+
+def test_while_workers_are_busy_a_partition_gathers_until_its_task_is_back():
+    ledger = _ledger()
+    ledger.observe_end(1, 0.0)
+    assert ledger.plan(0.0, workers_busy=True) is not None, "nothing of this partition is in flight"
+    ledger.observe_end(BATCH, 0.0)
+    assert ledger.plan(0.0, workers_busy=True) is None
+    ledger.observe_end(BATCH + 1, 0.0)
+    assert ledger.plan(0.0, workers_busy=True) is not None, "a full range is there"
+    _plan_all(ledger)
+    ledger.settle(OffsetRange(0, BATCH + 1), mark=0)
+    ledger.observe_end(BATCH + 2, 0.0)
+    assert ledger.plan(0.0, workers_busy=True) == DetectRange("frames", 0, BATCH + 1, BATCH + 2, 1)
+
+
+def test_what_was_lost_is_planned_again_however_busy_the_workers_are():
+    ledger = _ledger()
+    ledger.observe_end(3, 0.0)
+    first, _second = ledger.plan(0.0), ledger.plan(0.0)
+    ledger.lose(first)
+    again = ledger.plan(0.0, workers_busy=True)
+    assert again is not None
+    assert again.attempt == 2
 
 
 def test_the_watermark_waits_for_the_lowest_offset():
@@ -150,9 +174,9 @@ class _AnyHistory(RuleBasedStateMachine):
         self.end += count
         self.ledger.observe_end(self.end, self.now)
 
-    @rule()
-    def the_bridge_plans(self):
-        self.flying += _plan_all(self.ledger, self.now)
+    @rule(workers_busy=st.booleans())
+    def the_bridge_plans(self, workers_busy):
+        self.flying += _plan_all(self.ledger, self.now, workers_busy=workers_busy)
 
     @rule(data=st.data())
     def a_worker_publishes_a_part(self, data):
