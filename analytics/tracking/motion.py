@@ -9,6 +9,7 @@ have come in.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import msgspec.structs
@@ -16,48 +17,52 @@ import msgspec.structs
 from analytics.tracking.parameters import TrackerParameters
 
 _SMOOTHING = 0.3
+"""How much the newest find counts in a face's size and confidence, once there are three or more."""
+
 _MOST_ELAPSED_S = 60.0
+
+_GONE = 2.0
+"""So many widths beyond the picture nobody who was not found there is waited for."""
 
 _AT_EDGE = 1.0
 """Within so many widths of an edge anybody may have come in."""
 
 
 class Find(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A face of a frame: centre and width in pixels, height by width, confidence, and its number in the frame."""
+    """A face of a frame: centre, width and height in pixels, confidence, and its number in the frame."""
 
     x: float
     y: float
     width: float
     log_width: float
-    ratio: float
+    log_height: float
     confidence: float
     detection: int
 
 
 Expected = tuple[float, float, float, float, float]
-"""Where a track's find is expected by one way of moving: the cost at that very place, x and y in pixels, the cost for
-each square pixel away from it, and how probable that way is."""
+"""Where a new track's find is expected by one way of moving: the cost at that very place, x and y in pixels, the cost
+for each square pixel away from it, and how probable that way is."""
+
+Ahead = tuple[float, float, float, float, float, float]
+"""Where the find of a track with a known velocity is expected: x and y in pixels, then the cost at that very place and
+the cost for each square pixel away from it, of who keeps the pace and of who stops, starts or turns."""
 
 
 Entry = tuple[float, float, float]
 """An edge by which a face can have come in: density, and speeds along x and y in pixels."""
 
 
-class Way(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How a track may be moving: its cost (minus the logarithm of its probability), place, velocity and variances.
+Way = tuple[float, float, float, float, float, float, float, float]
+"""How a track may be moving: its cost (minus the logarithm of its probability), x, y, speeds along x and y in pixels
+and seconds; and in face widths, the same along x and y, the variances of the place, of place with velocity, and of the
+velocity."""
 
-    Place and velocity are in pixels and seconds. `place_var`, `both_var` and `velocity_var` are the variances of the
-    place, of place with velocity, and of the velocity, in face widths, the same along x and y.
-    """
 
-    cost: float
-    x: float
-    y: float
-    x_speed: float
-    y_speed: float
-    place_var: float
-    both_var: float
-    velocity_var: float
+Step = tuple[float, float, float, float, float, float, float]
+"""What the time since a track's last find makes of its variances, in face widths: that time in seconds; what is added
+to the variance of the velocity of who keeps the pace, and of who does not; and for a new track the variance of its
+place and the logarithm of that, first where its velocity is unknown, then where it came in over an edge."""
 
 
 class Track(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -65,7 +70,7 @@ class Track(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     ways: tuple[Way, ...]
     log_width: float
-    ratio: float
+    log_height: float
     confidence: float
     at_s: float
     """When it was found last."""
@@ -79,7 +84,14 @@ class Track(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def missed(self) -> "Track":
         """Return the track after a frame in which it was not found."""
         return Track(
-            self.ways, self.log_width, self.ratio, self.confidence, self.at_s, self.hits, self.misses + 1, self.track_id
+            self.ways,
+            self.log_width,
+            self.log_height,
+            self.confidence,
+            self.at_s,
+            self.hits,
+            self.misses + 1,
+            self.track_id,
         )
 
     def named(self, track_id: int) -> "Track":
@@ -93,60 +105,91 @@ class Motion:
     def __init__(self, image_size: tuple[int, int], parameters: TrackerParameters) -> None:
         self._width, self._height = image_size
         self._parameters = parameters
-        chance = parameters.sudden_chance
-        self._noises = (
-            (parameters.steady_acceleration, -math.log(1 - chance), 1 - chance),
-            (parameters.sudden_acceleration, -math.log(chance), chance),
-        )
+        self.sudden_chance = parameters.sudden_chance
+        self._steadily, self._suddenly = -math.log(1 - self.sudden_chance), -math.log(self.sudden_chance)
+        self._step = lru_cache(maxsize=64)(self._make_step)
         self.measured = parameters.measurement**2
         self._inner_birth = math.log(parameters.inner_birth_density)
 
-    def expect(self, track: Track, width: float, at_s: float) -> list[Expected]:
-        """Return where the find of a track, `width` pixels wide, is expected: one place for each way it may move."""
-        elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
-        third = elapsed * elapsed / 3 * self._settled(elapsed)
-        half = 0.5 / (width * width)
+    def expect(self, track: Track, at_s: float) -> list[Expected]:
+        """Return where the find of a new track is expected: one place for each way it may have come."""
+        elapsed, _, _, unknown, unknown_cost, known, known_cost = self._step(at_s - track.at_s)
+        half = 0.5 * math.exp(-2 * track.log_width)
         expected = []
-        for way in track.ways:
-            x, y, cost = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed, way.cost
-            place = way.place_var + elapsed * (2 * way.both_var + elapsed * way.velocity_var) + self.measured
-            for acceleration, unlikely, chance in self._noises if track.hits > 1 else self._noises[:1]:
-                total = place + third * acceleration
-                expected.append((cost + unlikely + math.log(total), x, y, half / total, math.exp(-cost) * chance))
+        surprise, weight = unknown_cost, half / unknown
+        for cost, x, y, x_speed, y_speed, _, _, _ in track.ways:
+            expected.append((cost + surprise, x + elapsed * x_speed, y + elapsed * y_speed, weight, math.exp(-cost)))
+            surprise, weight = known_cost, half / known
         return expected
 
-    def _settled(self, elapsed_s: float) -> float:
-        """Return the time for which random acceleration adds up."""
-        return elapsed_s / (1 + elapsed_s / self._parameters.settling_s)
+    def ahead(self, track: Track, at_s: float) -> Ahead:
+        """Return where the find of a track that was found twice or more is expected."""
+        _, x, y, x_speed, y_speed, place_var, both_var, velocity_var = track.ways[0]
+        elapsed, steady, sudden, _, _, _, _ = self._step(at_s - track.at_s)
+        place = place_var + elapsed * (2 * both_var + elapsed * velocity_var) + self.measured
+        third = elapsed * elapsed / 3
+        slow, fast = place + third * steady, place + third * sudden
+        half = 0.5 * math.exp(-2 * track.log_width)
+        return (
+            x + elapsed * x_speed,
+            y + elapsed * y_speed,
+            self._steadily + math.log(slow),
+            half / slow,
+            self._suddenly + math.log(fast),
+            half / fast,
+        )
+
+    def _make_step(self, elapsed_s: float) -> Step:
+        parameters, elapsed_s = self._parameters, min(elapsed_s, _MOST_ELAPSED_S)
+        settled_s = elapsed_s / (1 + elapsed_s / parameters.settling_s)
+        steady, sudden = parameters.steady_acceleration * settled_s, parameters.sudden_acceleration * settled_s
+        squared = elapsed_s * elapsed_s
+        place = self.measured + squared / 3 * steady
+        unknown, known = (place + squared * speed**2 for speed in (parameters.speed, parameters.entry_spread))
+        return elapsed_s, steady, sudden, unknown, math.log(unknown), known, math.log(known)
+
+    def has_left(self, track: Track, at_s: float) -> bool:
+        """Whether somebody who keeps the pace is far out of the picture by now."""
+        _, x, y, x_speed, y_speed, _, _, _ = track.ways[0]
+        elapsed, beyond = at_s - track.at_s, _GONE * math.exp(track.log_width)
+        x, y = x + elapsed * x_speed, y + elapsed * y_speed
+        return x < -beyond or y < -beyond or x > self._width + beyond or y > self._height + beyond
 
     def correct(self, track: Track, number: int, find: Find, at_s: float) -> Track:
-        """Return a track that went on to its find, by one of the ways that it was expected (by their order)."""
-        elapsed = min(at_s - track.at_s, _MOST_ELAPSED_S)
-        noises = self._noises if track.hits > 1 else self._noises[:1]
-        way, (acceleration, *_) = track.ways[number // len(noises)], noises[number % len(noises)]
-        noise = acceleration * self._settled(elapsed)
-        both = way.both_var + elapsed * way.velocity_var
-        place = way.place_var + elapsed * (way.both_var + both) + elapsed * elapsed / 3 * noise
+        """Return a track that went on to its find.
+
+        A new track does so by one of its ways, by their order; any other by 0, it kept its pace, or 1, it did not.
+        """
+        elapsed, noise, sudden, _, _, _, _ = self._step(at_s - track.at_s)
+        way = track.ways[0]
+        if track.hits == 1:
+            way = track.ways[number]
+        elif number:
+            noise = sudden
+        _, x, y, x_speed, y_speed, place_var, both_var, velocity_var = way
+        both = both_var + elapsed * velocity_var
+        place = place_var + elapsed * (both_var + both) + elapsed * elapsed / 3 * noise
         both += elapsed / 2 * noise
         total = place + self.measured
         gain, turn = place / total, both / total
-        x, y = way.x + elapsed * way.x_speed, way.y + elapsed * way.y_speed
+        x, y = x + elapsed * x_speed, y + elapsed * y_speed
         x_off, y_off = find.x - x, find.y - y
-        moved = Way(
+        moved = (
             0.0,
             x + gain * x_off,
             y + gain * y_off,
-            way.x_speed + turn * x_off,
-            way.y_speed + turn * y_off,
+            x_speed + turn * x_off,
+            y_speed + turn * y_off,
             (1 - gain) * place,
             (1 - gain) * both,
-            way.velocity_var + noise - turn * both,
+            velocity_var + noise - turn * both,
         )
+        new = max(_SMOOTHING, 1 / (track.hits + 1))
         return Track(
             (moved,),
-            track.log_width + _SMOOTHING * (find.log_width - track.log_width),
-            track.ratio + _SMOOTHING * (find.ratio - track.ratio),
-            track.confidence + _SMOOTHING * (find.confidence - track.confidence),
+            track.log_width + new * (find.log_width - track.log_width),
+            track.log_height + new * (find.log_height - track.log_height),
+            track.confidence + new * (find.confidence - track.confidence),
             at_s,
             track.hits + 1,
             0,
@@ -164,25 +207,20 @@ class Motion:
 
         Who came in since then is no further from the edge than people walk in that time.
         """
-        within = max(self._parameters.entry_fast * interval_s, _AT_EDGE) * find.width
-        if within < find.x < self._width - within and within < find.y < self._height - within:
-            return []
+        parameters, width, x, y = self._parameters, find.width, find.x, find.y
         interval_s = max(interval_s, 1e-3)
-        parameters, width = self._parameters, find.width
-        slow, fast = parameters.entry_slow * interval_s, parameters.entry_fast * interval_s
-        depths = (find.x / width, (self._width - find.x) / width, find.y / width, (self._height - find.y) / width)
+        slow, fast = max(parameters.entry_slow * interval_s, _AT_EDGE), parameters.entry_fast * interval_s
+        within = max(fast, _AT_EDGE) * width
+        right, bottom = self._width - x, self._height - y
+        if x > within and y > within and right > within and bottom > within:
+            return []
         entries = []
-        for edge, depth in enumerate(depths):
-            if depth >= fast and depth >= _AT_EDGE:
-                continue
-            part = 1.0 if depth <= max(slow, _AT_EDGE) else (fast - depth) / (fast - slow)
-            speed = (parameters.entry_speed + parameters.entry_haste * depth / interval_s) * width
-            if edge & 1:
-                speed = -speed
-            if edge < 2:
-                entries.append((parameters.birth_density * part, speed, 0.0))
-            else:
-                entries.append((parameters.birth_density * part, 0.0, speed))
+        for away, x_way, y_way in ((x, 1.0, 0.0), (right, -1.0, 0.0), (y, 0.0, 1.0), (bottom, 0.0, -1.0)):
+            if away < within:
+                depth = away / width
+                part = 1.0 if depth <= slow else (fast - depth) / (fast - slow)
+                speed = (parameters.entry_speed + parameters.entry_haste * depth / interval_s) * width
+                entries.append((parameters.birth_density * part, x_way * speed, y_way * speed))
         return entries
 
     def begin(self, find: Find, entries: Sequence[Entry], at_s: float) -> Track:
@@ -190,7 +228,7 @@ class Motion:
         parameters, place = self._parameters, self.measured
         inner, unknown, known = parameters.inner_birth_density, parameters.speed**2, parameters.entry_spread**2
         total = inner + sum([density for density, *_ in entries])
-        ways = [Way(math.log(total / inner), find.x, find.y, 0.0, 0.0, place, 0.0, unknown)]
+        ways: list[Way] = [(math.log(total / inner), find.x, find.y, 0.0, 0.0, place, 0.0, unknown)]
         for density, x_speed, y_speed in entries:
-            ways.append(Way(math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, known))
-        return Track(tuple(ways), find.log_width, find.ratio, find.confidence, at_s, 1, 0, 0)
+            ways.append((math.log(total / density), find.x, find.y, x_speed, y_speed, place, 0.0, known))
+        return Track(tuple(ways), find.log_width, find.log_height, find.confidence, at_s, 1, 0, 0)

@@ -19,19 +19,19 @@ class TrackerParameters:
     sudden_acceleration: float = 60.0
     """The same of somebody who stops, starts or turns."""
 
-    sudden_chance: float = 0.15
+    sudden_chance: float = 0.2
     """How often that happens between two finds."""
 
-    settling_s: float = 0.8
+    settling_s: float = 0.7
     """How soon people return to their pace: beyond this time the random acceleration adds up no further."""
 
     measurement: float = 0.055
     """Standard deviation of a box's centre, in widths."""
 
-    size: float = 0.07
-    """Standard deviation of the logarithm of a box's width from one frame to the next."""
+    size: float = 0.055
+    """Standard deviation of the logarithm of a box's size (the mean of its sides') from one frame to the next."""
 
-    score: float = 0.2
+    score: float = 0.15
     """Standard deviation of a face's confidence from one frame to the next."""
 
     detection_probability: float = 0.93
@@ -43,10 +43,10 @@ class TrackerParameters:
     birth_density: float = 0.001
     """New faces a frame and square width where somebody can have come in over an edge of the picture."""
 
-    inner_birth_density: float = 0.0015
+    inner_birth_density: float = 0.0012
     """New, false and lost faces that appear anywhere, a frame and square width."""
 
-    speed: float = 8.0
+    speed: float = 5.0
     """Standard deviation of the unknown velocity of a face that appears further inside, along each axis, widths/s."""
 
     entry_speed: float = 4.5
@@ -55,7 +55,7 @@ class TrackerParameters:
     entry_haste: float = 0.3
     """How much more is expected of who is further from the edge: a part of the speed that it took to get there."""
 
-    entry_spread: float = 1.8
+    entry_spread: float = 2.2
     """Standard deviation of that speed, and of the one along the edge."""
 
     entry_slow: float = 5.0

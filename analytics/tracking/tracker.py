@@ -15,14 +15,14 @@ import msgspec.structs
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.tracking.association import Associator, Frame, Pair
+from analytics.tracking.association import Associator, Frame, Future
 from analytics.tracking.motion import Find, Motion, Track
 from analytics.tracking.parameters import TrackerParameters
 from contracts.errors import ContractError
 
 Floats = NDArray[np.float64]
 
-_CHECKPOINT_VERSION = 3
+_CHECKPOINT_VERSION = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class Tracker:
         self._at_s: float | None = None  # of the newest frame
         self._interval_s = 0.0
         self._held: Frame | None = None
-        self._tracks: list[Track] = []
+        self._tracks: list[Future] = []
         self._pending: list[list[TrackPoint]] = []  # of each track the points that wait for its confirmation
 
     @property
@@ -136,53 +136,55 @@ class Tracker:
     def finish(self) -> TrackUpdate:
         """Decide the frame that is held and end all tracks: what comes next has nothing to do with them."""
         update = self.flush()
-        ended = [*update.ended, *(_end_of(track) for track in self._tracks if track.track_id)]
+        ended = [*update.ended, *(_end_of(one.track) for one in self._tracks if one.track.track_id)]
         self._tracks, self._pending = [], []
         return TrackUpdate(update.points, ended, self._interval_s)
 
     def _decide(self, frame: Frame, after: Frame | None, points: list[TrackPoint], ended: list[TrackEnd]) -> None:
-        matches = self._associator.match(self._tracks, frame, after)
-        kept: dict[int, Pair] = {pair.track: pair for pair in matches}
-        tracks, self._tracks = self._tracks, []
+        decision = self._associator.match(self._tracks, frame, after)
+        futures, self._tracks = self._tracks, []
         pending, self._pending = self._pending, []
-        for row, track in enumerate(tracks):
-            pair = kept.get(row)
-            if pair is not None:
-                find = frame.finds[pair.find]
-                track = self._motion.correct(track, pair.way, find, frame.at_s)
-                track = self._report(track, pending[row], _point(track.track_id, find, frame.at_s), points)
+        for row, future in enumerate(futures):
+            match = decision.matches.get(row)
+            if match is not None:
+                find, future = match
+                point = _point(future.track.track_id, frame.finds[find], frame.at_s)
+                future = self._report(future, pending[row], point, points)
             else:
-                track = track.missed()
-                if self._is_over(track, frame.at_s):
-                    if track.track_id:
-                        ended.append(_end_of(track))
+                future = decision.missed.get(row) or Future(future.track.missed())
+                if self._is_over(future.track, frame.at_s):
+                    if future.track.track_id:
+                        ended.append(_end_of(future.track))
                     continue
-            self._tracks.append(track)
+            self._tracks.append(future)
             self._pending.append(pending[row])
-        self._begin({pair.find for pair in matches}, frame)
+        self._begin({find for find, _ in decision.matches.values()}, decision.fresh, frame)
 
-    def _report(self, track: Track, pending: list[TrackPoint], point: TrackPoint, points: list[TrackPoint]) -> Track:
+    def _report(self, future: Future, pending: list[TrackPoint], point: TrackPoint, points: list[TrackPoint]) -> Future:
         """Report a point of a track, or keep it until the track is confirmed; returns the track."""
-        if not track.track_id and track.hits >= self.parameters.confirm_hits:
-            track = track.named(self._next_id)
-            self._next_id += 1
-            points += [msgspec.structs.replace(one, track_id=track.track_id) for one in pending]
+        track_id = future.track.track_id
+        if not track_id and future.track.hits >= self.parameters.confirm_hits:
+            track_id, self._next_id = self._next_id, self._next_id + 1
+            future = Future(future.track.named(track_id), future.continuations)
+            points += [msgspec.structs.replace(one, track_id=track_id) for one in pending]
             pending.clear()
-            point = msgspec.structs.replace(point, track_id=track.track_id)
-        (points if track.track_id else pending).append(point)
-        return track
+            point = msgspec.structs.replace(point, track_id=track_id)
+        (points if track_id else pending).append(point)
+        return future
 
-    def _begin(self, matched: set[int], frame: Frame) -> None:
+    def _begin(self, matched: set[int], fresh: dict[int, Future], frame: Frame) -> None:
         """Begin a tentative track with each sure find that continues none."""
         for column, find in enumerate(frame.finds):
             if column not in matched and find.confidence >= self.parameters.second_pass_confidence:
-                self._tracks.append(self._motion.begin(find, frame.entries[column], frame.at_s))
+                begun = fresh.get(column) or Future(self._motion.begin(find, frame.entries[column], frame.at_s))
+                self._tracks.append(begun)
                 self._pending.append([_point(0, find, frame.at_s)])
 
     def _is_over(self, track: Track, at_s: float) -> bool:
-        """Whether a track was not found for too long."""
+        """Whether a track that was not found was not for too long, or has left the picture."""
         if track.track_id:
-            return track.misses > 2 and at_s - track.at_s > self.parameters.lost_s
+            lost = track.misses > 2 and at_s - track.at_s > self.parameters.lost_s
+            return lost or self._motion.has_left(track, at_s)
         return track.misses > 1 and at_s - track.at_s > self.parameters.tentative_s
 
     def checkpoint(self) -> bytes:
@@ -195,7 +197,7 @@ class Tracker:
             at_s=self._at_s,
             interval_s=self._interval_s,
             held=None if held is None else (held.finds, held.at_s, held.interval_s),
-            tracks=self._tracks,
+            tracks=[future.track for future in self._tracks],
             pending=self._pending,
         )
         return msgspec.json.encode(state)
@@ -220,7 +222,7 @@ class Tracker:
         if state.held is not None:
             finds, at_s, interval_s = state.held
             tracker._held = Frame(finds, at_s, interval_s, tracker._motion)
-        tracker._tracks, tracker._pending = state.tracks, state.pending
+        tracker._tracks, tracker._pending = [Future(track) for track in state.tracks], state.pending
         return tracker
 
 
@@ -249,14 +251,15 @@ def to_find(left: float, top: float, width: float, height: float, confidence: fl
     """Return the find of a box in pixels, at least one wide and high; `number` is its place in the frame."""
     x, y = left + width * 0.5, top + height * 0.5
     width, height = float(width) if width > 1 else 1.0, height if height > 1 else 1
-    return Find(x, y, width, math.log(width), height / width, float(confidence), number)
+    return Find(x, y, width, math.log(width), math.log(height), float(confidence), number)
 
 
 def _point(track_id: int, find: Find, at_s: float) -> TrackPoint:
-    height = find.ratio * find.width
+    height = math.exp(find.log_height)
     return TrackPoint(track_id, at_s, find.x, find.y, find.width, height, find.confidence, find.detection)
 
 
 def _end_of(track: Track) -> TrackEnd:
-    way, width = track.ways[0], math.exp(track.log_width)
-    return TrackEnd(track.track_id, track.at_s, way.x, way.y, way.x_speed, way.y_speed, width, width * track.ratio)
+    _, x, y, x_speed, y_speed, *_ = track.ways[0]
+    width, height = math.exp(track.log_width), math.exp(track.log_height)
+    return TrackEnd(track.track_id, track.at_s, x, y, x_speed, y_speed, width, height)

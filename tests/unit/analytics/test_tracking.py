@@ -108,7 +108,7 @@ def test_crossings_and_identities_hold_at_five_frames_a_second(world: World) -> 
 def test_a_checkpoint_that_is_none_is_refused(tracker: Tracker) -> None:
     with pytest.raises(ContractError, match="checkpoint"):
         Tracker.restore(b"no")
-    old = tracker.checkpoint().replace(b'"version":3', b'"version":99')
+    old = tracker.checkpoint().replace(b'"version":4', b'"version":99')
     with pytest.raises(ContractError, match="version"):
         Tracker.restore(old)
 
