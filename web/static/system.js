@@ -48,7 +48,7 @@ async function poll() {
       show(await getJson("/system.json"));
       byId("notices").replaceChildren();
       byId("link").dataset.state = "live";
-      setText(byId("link"), "Updated every two seconds");
+      setText(byId("link"), "Live");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       showNotice(byId("notices"), error.message);
