@@ -18,6 +18,9 @@ from contracts.errors import ConfigurationError
 
 PREFIX = "CROWDWATCH_"
 _BY_FILE = "_FILE"
+_OF_CLIENTS = ("CROWDWATCH_URL", "CROWDWATCH_KEY")
+"""What programs that speak HTTP are told by, such as those in `samples`; the same shell may start roles."""
+
 MIB = 1024 * 1024
 
 
@@ -348,7 +351,7 @@ class Settings(BaseModel):
                 continue
             if name in variables:
                 values[variables[name]] = value
-            elif name.startswith(PREFIX):
+            elif name.startswith(PREFIX) and name not in _OF_CLIENTS:
                 ours = [known.removeprefix(PREFIX) for known in sorted(variables)]
                 near = difflib.get_close_matches(name.removeprefix(PREFIX), ours, n=3)
                 hint = f"did you mean {' or '.join(PREFIX + known for known in near)}?" if near else ""

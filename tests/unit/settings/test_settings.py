@@ -99,3 +99,8 @@ def test_log_lines_are_json_with_role_and_extra(capsys):
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (first["role"], first["level"], first["message"], first["partition"]) == ("bridge", "WARNING", "lost 3", 2)
     assert "ValueError: no" in second["traceback"]
+
+
+def test_what_clients_are_told_by_is_no_setting_and_no_error() -> None:
+    clients = {"CROWDWATCH_URL": "http://127.0.0.1:8000", "CROWDWATCH_KEY": "cw_1"}
+    assert Settings.from_environment(clients) == Settings.from_environment({})
