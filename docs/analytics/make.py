@@ -4,19 +4,20 @@ python docs/analytics/make.py
 """
 
 import json
-import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+from contracts.cameras import Camera
 from contracts.events import Event, EventKind
-from contracts.occupancy import Occupancy
+from contracts.occupancy import Occupancy, VenueTally
 from contracts.times import from_rfc3339
 from samples.analytics.crowds import CROWDS, Crowd
 from settings import Settings
 from storage.cameras import Cameras
-from storage.client import connect
 from storage.events import Events, Happening
 from storage.heatmaps import Heatmaps
 from storage.occupancy import OccupancyStore
@@ -32,7 +33,9 @@ SETTINGS = Settings(auth="off")
 BUCKET_S = 60
 SHOWN = 2
 CHARTS = {
-    "occupancy": ("mean", "max"),
+    "density": ("mean", "max"),
+    "capacity": ("in", "out"),
+    "restricted": ("intrusions",),
     "flow": ("in", "out"),
     "dwell": ("mean_s", "p90_s"),
     "queue": ("length", "wait_s"),
@@ -54,7 +57,9 @@ class OccupancyOf(OccupancyStore):
     def read(self, span: str, camera_id: str, zone: str | None, start: datetime, end: datetime) -> list[Occupancy]:
         """Return the spans of a zone."""
         kept = self._found.rollups if span != "second" else [("second", one) for one in self._found.seconds]
-        newest = {one.at_s: one for name, one in kept if name == span and one.zone == zone}
+        newest = {
+            one.at_s: one for name, one in kept if name == span and one.camera_id == camera_id and one.zone == zone
+        }
         bounds = start.timestamp(), end.timestamp()
         return [newest[at_s] for at_s in sorted(newest) if bounds[0] <= at_s < bounds[1]]
 
@@ -80,6 +85,7 @@ class EventsOf(Events):
             one
             for one in self._found
             if one.kind is kind
+            and one.camera_id == camera_id
             and start <= one.at < end
             and (zones is None or one.zone in zones)
             and (lines is None or one.line in lines)
@@ -106,46 +112,72 @@ class HeatmapsOf(Heatmaps):
         return cells
 
 
+class VenuesOf(Venues):
+    """What cameras counted into venues, as a replay found it."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._found = outputs
+
+    def tallies(self, venue: str) -> list[VenueTally]:
+        """Return the newest contribution of each camera."""
+        newest = {part.camera_id: part for part in self._found.venues if part.venue == venue}
+        return [VenueTally(part, None, 0) for part in newest.values()]
+
+
 class CamerasOf(Cameras):
-    """The one camera of a crowd."""
+    """The cameras of a crowd."""
 
     def __init__(self, crowd: Crowd) -> None:
-        self._camera = crowd.camera
+        self._cameras = {one.camera.camera_id: one.camera for one in (crowd, *crowd.others)}
 
-    def get(self, camera_id: str) -> Any:
-        """Return the camera."""
-        return self._camera
+    def get(self, camera_id: str) -> Camera | None:
+        """Return a camera."""
+        return self._cameras.get(camera_id)
+
+    def page(self, limit: int = 0, after: str | None = None) -> list[Camera]:
+        """Return all cameras."""
+        return list(self._cameras.values())
 
 
 def answer(crowd: Crowd) -> dict[str, Any]:
     """Return what the HTTP interface would answer."""
-    client = connect(SETTINGS)
-    outputs = replay(crowd.results(START.timestamp()), crowd.camera, SETTINGS).outputs
+    outputs = Outputs()
+    for one in (crowd, *crowd.others):
+        found = replay(one.results(START.timestamp()), one.camera, SETTINGS).outputs
+        for name, values in vars(found).items():
+            vars(outputs)[name].extend(values)
     end = START + timedelta(seconds=int(crowd.people().duration_s) // BUCKET_S * BUCKET_S)
+    path, asked = urlsplit(crowd.path).path, dict(parse_qsl(urlsplit(crowd.path).query))
+    if path == "/api/events":
+        events = [event.to_dict() for event in outputs.events if event.kind.value == asked["kind"]]
+        return {"items": events[::-1], "next": None}
     stored = Stored(
-        OccupancyOf(outputs), EventsOf(outputs.events), HeatmapsOf(outputs), CamerasOf(crowd), Venues(client, SETTINGS)
+        OccupancyOf(outputs), EventsOf(outputs.events), HeatmapsOf(outputs), CamerasOf(crowd), VenuesOf(outputs)
     )
-    zone, line = (re.findall(rf"{name}=([\w-]+)", crowd.ask) for name in ("zone", "line"))
     question = Question.of(
-        crowd.use,
-        camera_id=crowd.camera.camera_id,
-        zone=zone[0] if zone else None,
-        line=line[0] if line else None,
-        venue=None,
+        path.rpartition("/")[2],
+        camera_id=asked.get("camera"),
+        zone=asked.get("zone"),
+        line=asked.get("line"),
+        venue=asked.get("venue"),
         start=START,
         end=end,
         bucket_s=BUCKET_S,
         now=end,
     )
-    found = Analytics(stored, SETTINGS, now=lambda: end).answer(question)
-    client.close()
-    return found
+    return Analytics(stored, SETTINGS, now=lambda: end).answer(question)
+
+
+def by_minute(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return how many events there were in each minute, from the first one on."""
+    minutes = Counter(f"{item['at'][:16]}:00.000Z" for item in items)
+    return [{"at": at, "intrusions": number} for at, number in sorted(minutes.items())]
 
 
 def chart(found: dict[str, Any], names: Sequence[str]) -> str:
     """Return a chart of some fields of an answer as SVG: a bar a point and field."""
     width, height, left, base = 640, 200, 40, 170
-    points = found["series"]
+    points = by_minute(found["items"]) if "items" in found else found["series"]
     most = max([point[name] or 0 for point in points for name in names] + [1])
     step = (width - left - 10) / max(len(points), 1)
     bar = 0.8 * step / len(names)
@@ -172,6 +204,8 @@ def shown(found: dict[str, Any]) -> str:
     """Return an answer as JSON with its first points only."""
     if "cells" in found:
         found = {**found, "cells": [["…"]]}
+    elif "items" in found:
+        found = {**found, "items": [*found["items"][:1], "…"]}
     elif len(found["series"]) > SHOWN:
         found = {**found, "series": [*found["series"][:SHOWN], "…"]}
     rows = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in found.items()]

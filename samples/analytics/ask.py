@@ -1,4 +1,4 @@
-"""Ask a running system one of the ten questions, about the crowd that `samples.analytics.send` sent.
+"""Ask a running system about the crowd of a use that `samples.analytics.send` sent.
 
     python -m samples.analytics.ask queue
 
@@ -18,10 +18,9 @@ from samples.analytics.crowds import CROWDS
 @click.command()
 @click.argument("use", type=click.Choice(list(CROWDS)))
 def main(use: str) -> None:
-    """Print the answer for the last ten minutes."""
+    """Print the answer."""
     base, key = os.environ.get("CROWDWATCH_URL", "http://127.0.0.1:8000"), os.environ.get("CROWDWATCH_KEY")
-    crowd = CROWDS[use]
-    url = f"{base}/api/analytics/{use}?camera={crowd.camera.camera_id}{crowd.ask}&bucket=60"
+    url = base + CROWDS[use].path
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  # the caller's address
     try:

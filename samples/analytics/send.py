@@ -23,12 +23,13 @@ from storage.client import connect
 @click.command()
 @click.argument("uses", nargs=-1, type=click.Choice(list(CROWDS)))
 def main(uses: tuple[str, ...]) -> None:
-    """Send the crowds of these USES, all ten without one."""
+    """Send the crowds of these USES, all without one."""
     settings = with_running_servers(Settings.from_environment(), DataDir(Path(".crowdwatch")))
     producer, client = Producer(settings, linger_ms=10), connect(settings)
     producer.start()
     try:
-        for crowd in (CROWDS[use] for use in uses or CROWDS):
+        chosen = [CROWDS[use] for use in uses or CROWDS]
+        for crowd in [one for use in chosen for one in (use, *use.others)]:
             Cameras(client, settings).put(crowd.camera)
             lasts_s = crowd.people().duration_s
             time.sleep(2)  # until the analytics have seen the camera

@@ -194,7 +194,7 @@ def test_somebody_says_that_nobody_is_inside(open_page):
         assert time.monotonic() < deadline, answer.value.text()
         page.wait_for_timeout(1000)
     assert answer.value.json()["venue"] == "museum"
-    expect(page.locator('[data-use="flow"] dt', has_text="Inside")).to_be_visible()
+    expect(page.locator('[data-use="capacity"] dt', has_text="Inside")).to_be_visible()
 
 
 def test_the_system_page_tells_of_every_role(open_page):
