@@ -49,12 +49,20 @@ class Severity(str, Enum):
 
 def event_id(*about: object) -> str:
     """Return the id of an event or alert: 32 hex digits, a hash of what it is about, so that a repeat has the same."""
-    parts = [str(part) for part in about]
-    try:
-        text = msgspec.json.encode(parts)
-    except UnicodeEncodeError:  # halves of surrogate pairs
-        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    text = compact_json([str(part) for part in about], "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def compact_json(value: Any, surrogates: str = "replace") -> bytes:
+    """Return JSON types, and JSON that is encoded already (`msgspec.Raw`), as compact UTF-8 JSON.
+
+    Halves of surrogate pairs are no UTF-8: `surrogates` is the error handler of `str.encode` that writes them.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda raw: json.loads(bytes(raw)))
+        return text.encode("utf-8", surrogates)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Event:
 
     @cached_property
     def _encoded(self) -> bytes:
-        return _encode(self.to_dict())
+        return compact_json(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON types, with the field names and order of the contract."""
@@ -183,7 +191,7 @@ class Alert:
 
     def encode(self) -> bytes:
         """Return the alert's value in Kafka: compact UTF-8 JSON."""
-        return _encode(self.to_dict())
+        return compact_json(self.to_dict())
 
     @classmethod
     def decode(cls, value: bytes) -> "Alert":
@@ -209,13 +217,6 @@ class Alert:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ContractError(f"alert: a field is absent or wrong: {error}") from error
-
-
-def _encode(fields: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(fields)
-    except UnicodeEncodeError:  # halves of surrogate pairs
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _decode(value: bytes, what: str) -> Mapping[str, Any]:

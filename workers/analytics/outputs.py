@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.events import Alert, Event
+from contracts.events import Alert, Event, compact_json
 from contracts.occupancy import Heat, Occupancy, VenuePart
 
 
@@ -40,20 +40,16 @@ class Outputs:
 
     def encode(self) -> bytes:
         """Return the outputs as JSON."""
-        fields = {
-            "events": [msgspec.Raw(event.encode()) for event in self.events],
-            "alerts": [msgspec.Raw(alert.encode()) for alert in self.alerts],
-            "seconds": [vars(one) for one in self.seconds],
-            "rollups": [[span, vars(one)] for span, one in self.rollups],
-            "heats": [heat.to_dict() for heat in self.heats],
-            "venues": [vars(part) for part in self.venues],
-        }
-        try:
-            return msgspec.json.encode(fields)
-        except UnicodeEncodeError:  # halves of surrogate pairs
-            fields["events"] = [event.to_dict() for event in self.events]
-            fields["alerts"] = [alert.to_dict() for alert in self.alerts]
-            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return compact_json(
+            {
+                "events": [msgspec.Raw(event.encode()) for event in self.events],
+                "alerts": [msgspec.Raw(alert.encode()) for alert in self.alerts],
+                "seconds": [vars(one) for one in self.seconds],
+                "rollups": [[span, vars(one)] for span, one in self.rollups],
+                "heats": [heat.to_dict() for heat in self.heats],
+                "venues": [vars(part) for part in self.venues],
+            }
+        )
 
     @classmethod
     def decode(cls, value: bytes) -> "Outputs":

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timezone
 
+import msgspec
 import pytest
 
 from contracts.errors import ContractError
-from contracts.events import Alert, Delivery, Event, EventKind, Severity
+from contracts.events import Alert, Delivery, Event, EventKind, Severity, compact_json, event_id
 from contracts.offsets import SourceOffset
 
 AT = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
@@ -48,3 +49,8 @@ def test_what_is_no_record_is_refused(value: bytes) -> None:
 def test_a_direction_is_in_or_out() -> None:
     with pytest.raises(ContractError, match="in or out"):
         replace(EVENT, direction="left")
+
+
+def test_halves_of_surrogate_pairs_are_written_beside_json_that_is_encoded_already() -> None:
+    assert compact_json({"zone": "\ud800", "event": msgspec.Raw(b'{"at":1}')}) == b'{"zone":"?","event":{"at":1}}'
+    assert event_id("\ud800") != event_id("\ud801")
