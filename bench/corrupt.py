@@ -21,7 +21,7 @@ from kafka import KafkaProducer
 from rich.console import Console
 
 from bench.fleet import Fleet
-from bench.pipeline import MIB, RESULTS
+from bench.meter import MIB, RESULTS
 from bench.storm import sample_pictures
 from settings import Settings
 

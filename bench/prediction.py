@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.pipeline import RESULTS, Load, jpeg_load, throughput
+from bench.meter import RESULTS, Load, jpeg_load, throughput
 
 WORKER_PROCESSES = (1, 2)
 ROUNDS = 2

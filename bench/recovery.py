@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.fleet import Fleet
-from bench.pipeline import RESULTS, feed, jpeg_load
+from bench.meter import RESULTS, feed, jpeg_load
 from bench.storm_faults import Faults
 from bench.storm_site import POISON_PATH
 from bench.watermark import Watermark

@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.fleet import Fleet
-from bench.pipeline import jpeg_load
+from bench.meter import jpeg_load
 from bench.storm_checks import Damage, Times, look, processes_left
 from bench.storm_faults import Faults
 from bench.storm_site import POISON_PATH
