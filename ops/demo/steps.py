@@ -41,6 +41,8 @@ _MOST_LOOKS = 1200
 """Two minutes and more; counted in looks, so that a machine that slept, or was stopped, has not run out of patience."""
 
 _TRIES = 2
+_CRASH_FRAMES = 200
+"""More than a second of work, in several tasks: when the first frame is stored a worker holds one of the others."""
 _FOREIGN_FACES, _FOREIGN_AT_ONCE = 64, 100
 _LARGE_PICTURE = ImageSize(1920, 1080)
 
@@ -193,7 +195,7 @@ class Steps:
     def _kill_worker(self, lost: Metric) -> str:
         before = lost.total(self._stage.metrics())
         for tries in range(1, _TRIES + 1):
-            journey = self._stage.send_clip(CRASH, len(self._stage.pictures), lambda: self._stage.kill("worker"))
+            journey = self._stage.send_clip(CRASH, _CRASH_FRAMES, lambda: self._stage.kill("worker"))
             again = lost.total(self._stage.metrics()) - before
             if again or tries == _TRIES:
                 break
