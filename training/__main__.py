@@ -48,13 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     least, most = options.sides
+    mixture = Mixture(options.mosaic, options.whole, options.largest_face)
     try:
         plan = Plan(
             cfg=options.cfg,
             out=options.out,
             weights=options.weights,
             fold=options.fold,
-            batches=BatchPlan(options.seed, options.batch, least, most, Mixture(options.mosaic, options.whole)),
+            batches=BatchPlan(options.seed, options.batch, least, most, mixture),
             steps=options.steps,
             learning_rate=options.learning_rate,
             weight_decay=0.02,
@@ -94,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sides", type=int, nargs=2, default=(320, 608), metavar=("LEAST", "MOST"), help="of crops")
     parser.add_argument("--mosaic", type=float, default=Mixture.mosaic, help="share of mosaics (%(default)s)")
     parser.add_argument("--whole", type=float, default=Mixture.whole, help="share of whole pictures (%(default)s)")
+    parser.add_argument(
+        "--largest-face",
+        type=float,
+        default=Mixture.largest_face,
+        help="that crops aim at, as a share of their side (%(default)s); near 1 for inputs larger than the crops",
+    )
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
     parser.add_argument("--validate-every", type=int, default=2000, help="steps (%(default)s)")
     parser.add_argument("--checkpoint-every", type=float, default=60, help="seconds (%(default)s)")

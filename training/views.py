@@ -14,9 +14,6 @@ SMALLEST_FACE = 8.0
 """Shorter side in pixels that crops aim at; what comes out below `_TOO_SMALL` is neither face nor background."""
 
 _TOO_SMALL = 6.0
-_LARGEST_SHARE = 0.6
-"""Of the crop's side, the largest face that crops aim at; whole pictures may hold larger ones."""
-
 _LARGEST_ZOOM = 3.0
 _SMALLEST_PICTURE = 0.5
 """Scale of the smallest pictures, as a share of that which fits: below, a crop is mostly grey."""
@@ -29,10 +26,17 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Mixture:
-    """How often which view is taken: of four pictures, of a whole picture; otherwise a crop aimed at one face."""
+    """How often which view is taken: of four pictures, of a whole picture; otherwise a crop aimed at one face.
+
+    Attributes:
+        mosaic: share of views of four pictures.
+        whole: share of whole pictures among the others, and in each part of a mosaic.
+        largest_face: that crops aim at, as a share of their side; whole pictures may hold larger ones.
+    """
 
     mosaic: float = 0.25
     whole: float = 0.4
+    largest_face: float = 0.6
 
 
 def take_view(pictures: PictureCache, index: int, size: int, mixture: Mixture, random: np.random.Generator) -> Sample:
@@ -69,7 +73,7 @@ def _paste(canvas: Pixels, sample: Sample, mixture: Mixture, random: np.random.G
     else:
         face = sample.faces[random.integers(len(sample.faces))]
         side = float(max(1.0, min(face[2] - face[0], face[3] - face[1])))
-        aim = np.exp(random.uniform(np.log(SMALLEST_FACE), np.log(_LARGEST_SHARE * min(width, height))))
+        aim = np.exp(random.uniform(np.log(SMALLEST_FACE), np.log(mixture.largest_face * min(width, height))))
         scale = float(np.clip(aim / side, _SMALLEST_PICTURE * fitting, max(_LARGEST_ZOOM, fitting)))
         x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
         to_x, to_y = random.uniform(0.1, 0.9) * width, random.uniform(0.1, 0.9) * height
