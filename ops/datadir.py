@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from contracts.errors import CrowdwatchError
+from contracts.errors import CrowdwatchError, UnavailableError
 from ops.guard import is_alive, kill_group
 from settings import Settings
 
@@ -179,3 +179,22 @@ def with_running_servers(settings: Settings, data_dir: DataDir) -> Settings:
         return settings
     addresses = {name: getattr(state, name) for name in SERVER_ADDRESSES if name not in settings.model_fields_set}
     return settings.model_copy(update=addresses)
+
+
+@contextmanager
+def stored_here(data_dir: DataDir) -> Iterator[Settings]:
+    """Yield settings that lead to MongoDB as `with_running_servers` does, for a command that needs nothing else.
+
+    Raises:
+        UnavailableError: MongoDB does not answer; where none was named and nothing runs, it tells what would help.
+    """
+    settings = with_running_servers(Settings.from_environment(), data_dir)
+    try:
+        yield settings
+    except UnavailableError as error:
+        if "mongodb_uri" in settings.model_fields_set:
+            raise
+        raise UnavailableError(
+            f"{error}; nothing runs in {data_dir.path}: start it with `crowdwatch up` (`make run`), "
+            "or say where it is: --data-dir for a system on this machine, MONGODB_URI for a MongoDB elsewhere"
+        ) from error

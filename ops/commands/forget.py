@@ -35,8 +35,7 @@ def command(camera_id: str | None, start: datetime | None, end: datetime | None,
     from datetime import timezone
 
     from contracts.times import to_rfc3339
-    from ops.datadir import DataDir, with_running_servers
-    from settings import Settings
+    from ops.datadir import DataDir, stored_here
     from storage.audit import AuditEntry, AuditLog
     from storage.client import connect
     from storage.erasure import Erasure, Selection
@@ -45,9 +44,7 @@ def command(camera_id: str | None, start: datetime | None, end: datetime | None,
         selection = Selection(camera_id, start, end)
     except ValueError as error:
         raise click.UsageError(f"{error}; see --camera, --from and --to") from error
-    settings = with_running_servers(Settings.from_environment(), DataDir(data_dir))
-    client = connect(settings)
-    try:
+    with stored_here(DataDir(data_dir)) as settings, connect(settings) as client:
         erasure = Erasure(client, settings)
         found = erasure.count(selection)
         _show("There is", found)
@@ -63,8 +60,6 @@ def command(camera_id: str | None, start: datetime | None, end: datetime | None,
             AuditLog(client, settings).add(
                 AuditEntry(now, getpass.getuser(), "crowdwatch forget", "command line", "", detail)
             )
-    finally:
-        client.close()
     click.echo(
         f"The log itself is not touched: nothing is taken out of the middle of a Kafka topic. Pictures age out of it "
         f"after {settings.frames_retention_hours:g} h or {settings.frames_retention_mib} MiB a partition, results, "

@@ -17,15 +17,14 @@ def command(data_dir: Path) -> None:
     `crowdwatch up` runs in the data directory.
     """
     from contracts.errors import CrowdwatchError
-    from ops.datadir import DataDir, with_running_servers
+    from ops.datadir import DataDir, stored_here
     from ops.roles import web_url
     from ops.way_in import way_in
-    from settings import Settings
 
     folder = DataDir(data_dir)
-    settings = with_running_servers(Settings.from_environment(), folder)
     noted = folder.read_state()
-    lines = way_in(settings, web_url(settings) if noted is None else noted.web_url)
+    with stored_here(folder) as settings:
+        lines = way_in(settings, web_url(settings) if noted is None else noted.web_url)
     if not lines:
         raise CrowdwatchError("CROWDWATCH_AUTH is off: everybody on this machine is in already")
     for line in lines:

@@ -47,23 +47,18 @@ def command(
     from rich.progress import track
     from rich.table import Table
 
-    from ops.datadir import DataDir, with_running_servers
-    from settings import Settings
+    from ops.datadir import DataDir, stored_here
     from storage.cameras import Cameras
     from storage.client import connect
     from storage.history import History
     from workers.analytics.replay import replay
 
-    settings = with_running_servers(Settings.from_environment(), DataDir(data_dir))
-    client = connect(settings)
-    try:
+    with stored_here(DataDir(data_dir)) as settings, connect(settings) as client:
         camera = _camera(Cameras(client, settings).get(camera_id), camera_id, zones_file)
         history = History(client, settings, camera_id, start, end)
         console = Console(stderr=True)
         shown = track(history.results(), f"replaying {camera_id}", history.count(), console=console, transient=True)
         replayed = replay(shown, camera, settings)
-    finally:
-        client.close()
     if as_json:
         click.echo(json.dumps(replayed.to_dict(), ensure_ascii=False))
         return

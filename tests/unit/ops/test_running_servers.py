@@ -1,6 +1,9 @@
 import os
 
-from ops.datadir import DataDir, ProcessRef, SystemState, with_running_servers
+import pytest
+
+from contracts.errors import UnavailableError
+from ops.datadir import DataDir, ProcessRef, SystemState, stored_here, with_running_servers
 from settings import Settings
 
 
@@ -32,3 +35,22 @@ def test_a_system_that_is_gone_is_not_followed(tmp_path):
     assert with_running_servers(Settings(), DataDir(tmp_path / "never")) == Settings()
     data_dir = _note(tmp_path, ProcessRef(os.getpid(), create_time=1.0))
     assert with_running_servers(Settings(), data_dir) == Settings()
+
+
+def test_where_nothing_runs_one_is_told_how_to_come_by_mongodb(tmp_path, monkeypatch):
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+    folder = DataDir(tmp_path / "never")
+    with pytest.raises(UnavailableError, match=rf"^refused; .*{folder.path}.*crowdwatch up.*MONGODB_URI"):
+        with stored_here(folder):
+            raise UnavailableError("refused")
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_an_address_that_is_known_needs_no_hint(tmp_path, monkeypatch, given):
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+    if given:
+        monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1")
+    folder = DataDir(tmp_path / "never") if given else _note(tmp_path, ProcessRef.of(os.getpid()))
+    with pytest.raises(UnavailableError, match=r"^refused$"), stored_here(folder) as settings:
+        assert settings.mongodb_uri == ("mongodb://127.0.0.1:1" if given else "mongodb://127.0.0.1:5003")
+        raise UnavailableError("refused")
