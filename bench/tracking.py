@@ -4,8 +4,8 @@
 
 The peers come from the PyPI package `trackers`, with `trackeval` for identity errors, into an environment of their own
 under `.cache/`: the package brings an OpenCV that must not meet ours. Each peer is tuned for each frame rate on worlds
-that the comparison does not use; our tracker has one set of parameters for all of them. Writes tracking.json and
-tracking.svg to bench/results.
+that the comparison does not use; our tracker has one set of parameters for all of them (docs/adr/0009 tells which
+worlds that was fitted on). Writes tracking.json and tracking.svg to bench/results.
 """
 
 import argparse
