@@ -26,8 +26,7 @@ class Costs:
         sink_ms: reading a result and writing it.
         wait_ms: not processor time: how long a worker process waits for the log, to read and for acknowledgements.
         sender_ms: what puts a frame into the log, where that shares the cores.
-        analytics_ms: tracks and uses. Between 0.5 and 4.2 ms with 70 people in the picture, by frame rate
-            (`bench/results/tracking.json`).
+        analytics_ms: tracks and uses, of a picture with more faces than the ten of `bench/results/analytics.json`.
         decode_ms_a_megapixel: a JPEG, at the scale that the network needs (sample clip, one thread).
         network_ms: `yolov3-face-lite` at 416, one thread, the runtime that `auto` chose (OpenVINO, int8).
         stream_ms_a_megapixel: a frame of an H.264 stream, decoded (sample clip, one thread).
