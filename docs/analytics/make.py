@@ -1,9 +1,10 @@
 """Make the example answers and pictures of these pages, from the simulator through the code that answers live.
 
-python docs/analytics/make.py
+python -m docs.analytics.make
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -46,6 +47,7 @@ CHARTS = {
     "anomalies": ("observed",),
 }
 COLOURS = ("#1f77b4", "#d95f02")
+_ANSWER = re.compile(r"^```json\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 class OccupancyOf(OccupancyStore):
@@ -212,6 +214,18 @@ def shown(found: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(rows) + "\n}"
 
 
+def with_answer(page: str, text: str) -> str:
+    """Return a page with this text in its block of JSON, whatever was in it.
+
+    Raises:
+        ValueError: the page has no such block, or several.
+    """
+    changed, number = _ANSWER.subn(lambda _: f"```json\n{text}\n```", page)
+    if number != 1:
+        raise ValueError(f"expected one block of JSON, found {number}")
+    return changed
+
+
 def main() -> None:
     """Write the pictures, and the answers into the pages."""
     for use, crowd in CROWDS.items():
@@ -221,10 +235,7 @@ def main() -> None:
         else:
             (HERE / f"{use}.svg").write_text(chart(found, CHARTS[use]), "utf-8")
         page = HERE / f"{use}.md"
-        text = page.read_text("utf-8")
-        before, _, rest = text.partition("```json\n")
-        _, _, after = rest.partition("\n```\n")
-        page.write_text(f"{before}```json\n{shown(found)}\n```\n{after}", "utf-8")
+        page.write_text(with_answer(page.read_text("utf-8"), shown(found)), "utf-8")
 
 
 if __name__ == "__main__":

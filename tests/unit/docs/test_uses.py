@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.analytics.make import answer, shown
+from docs.analytics.exactness import FIGURES, tracking_table, truth_table, with_table
+from docs.analytics.make import answer, shown, with_answer
 from samples.analytics.crowds import CROWDS
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +37,8 @@ def test_a_page_tells_how_its_sample_is_sent_and_asked(use: str) -> None:
         f"]({picture})",
         f"samples.analytics.send {use}",
         f"samples.analytics.ask {use}",
+        "## How it is reckoned",
+        "## How exact it is",
     ):
         assert part in page
     assert (ROOT / "docs/analytics" / picture).stat().st_size > 0
@@ -47,5 +50,26 @@ def test_the_sample_gives_the_answer_of_the_page(use: str) -> None:
     found = answer(CROWDS[use])
     assert found.get("series") or found.get("cells") or found.get("items")
     page = (ROOT / f"docs/analytics/{use}.md").read_text("utf-8")
-    assert shown(found) in page, "python docs/analytics/make.py writes the answers anew"
+    assert shown(found) in page, "python -m docs.analytics.make writes the answers anew"
     json.dumps(found)
+
+
+@pytest.mark.parametrize("name", ["README", *FIGURES])
+def test_a_page_tells_what_was_measured(name: str) -> None:
+    page = (ROOT / f"docs/analytics/{name}.md").read_text("utf-8")
+    table = tracking_table() if name == "README" else truth_table(name)
+    assert table in page, "python -m docs.analytics.exactness writes the tables anew"
+
+
+@pytest.mark.parametrize("before", ["", "{}\n", "{\n  1\n}\n"])
+def test_what_follows_a_block_of_json_stays(before: str) -> None:
+    page = "# Use\n\n```json\n{}```\n\n## Limits\n\n```bash\nmake\n```\n"
+    assert with_answer(page.replace("{}", before), '{"new": 1}') == page.replace("{}", '{"new": 1}\n')
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_page_has_one_block_of_json_and_one_table(number: int) -> None:
+    with pytest.raises(ValueError, match=f"found {number}"):
+        with_answer("```json\n```\n" * number, "{}")
+    with pytest.raises(ValueError, match=f"found {number}"):
+        with_table("| a |\n|---|\n\n" * number, "| a |\n|---|\n| 1 |\n")
