@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 420, 52
-_COLOURS = ("#1f6f8b", "#d1495b", "#66a182", "#edae49", "#6a4c93", "#7f7f7f", "#2e4057")
+_COLOURS = (
+    "#1f6f8b",
+    "#d1495b",
+    "#66a182",
+    "#edae49",
+    "#6a4c93",
+    "#7f7f7f",
+    "#2e4057",
+    "#b5838d",
+    "#3a86ff",
+    "#8a5a00",
+)
 _POINTS = 200
 
 

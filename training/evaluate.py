@@ -1,8 +1,8 @@
 """Measure detectors on labelled pictures: average precision by size of face, precision, recall and count error at the
 default threshold, and milliseconds on one thread.
 
-    python -m training.evaluate PICTURES [--model NAME|FILE.cfg …] [--side 416 608 …] [--peers FILE.onnx …]
-                                [--output FOLDER]
+    python -m training.evaluate PICTURES [--model NAME|FILE.cfg …] [--side 416 608 …] [--runtime NAME …]
+                                [--peers FILE.onnx …] [--output FOLDER]
 
 OpenCV's Haar cascade is always a peer. FOLDER gets `evaluation.md`, `evaluation.json`, and the plots
 `precision-recall-SIZE.svg` and `accuracy-time.svg`.
@@ -32,6 +32,8 @@ from training.scoring import SIZES, Curve, Operation, find_all, operate, precisi
 from training.validation import resize_cfg
 
 DEFAULT_THRESHOLD = 0.5
+_FLOAT = "onnxruntime:float32"
+_SUFFIXES = {"weights": ".weights", "calibration": ".calibration.json"}
 _TIMED = 40
 
 
@@ -109,14 +111,18 @@ def write_report(evaluations: Sequence[Evaluation], folder: Path) -> None:
 def _detectors(options: argparse.Namespace, cache_dir: Path) -> Iterator[tuple[str, Detector]]:
     for model in options.model:
         entry = find_model(model, cache_dir)
-        cfg, weights = entry.files["cfg"].read().decode(), entry.files["weights"].read()
+        cfg = entry.files["cfg"].read().decode()
         for side in options.side or [None]:
             name = entry.name if side is None else f"{entry.name}-{side}"
             file = cache_dir / f"{name}.cfg"
             file.write_text(cfg if side is None else resize_cfg(cfg, side))
-            file.with_suffix(".weights").write_bytes(weights)
-            detector = load_detector(str(file), runtime="onnxruntime", threads=1, cache_dir=cache_dir)
-            yield f"{entry.name} at {detector.input_size[0]}", detector
+            for role in ("weights", "calibration"):
+                if role in entry.files:
+                    file.with_suffix(_SUFFIXES[role]).write_bytes(entry.files[role].read())
+            for runtime in options.runtime:
+                detector = load_detector(str(file), runtime=runtime, threads=1, cache_dir=cache_dir)
+                where = "" if runtime == _FLOAT else f", {runtime}"
+                yield f"{entry.name} at {detector.input_size[0]}{where}", detector
     for peer in options.peers:
         yield peer.stem, load_peer(peer, cache_dir, threads=1)
     yield HaarCascade.name, HaarCascade()
@@ -130,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--model", nargs="*", default=["yolov3-face-lite"], help="Darknet models (%(default)s)")
     parser.add_argument("--side", type=int, nargs="*", default=[], help="input sizes to try instead of the .cfg's")
+    parser.add_argument("--runtime", nargs="+", default=[_FLOAT], help="as openvino:int8, for each (%(default)s)")
     parser.add_argument("--peers", type=Path, nargs="*", default=[], help="YuNet and SCRFD as .onnx")
     parser.add_argument("--output", type=Path, help="folder for table and plots")
     options = parser.parse_args(arguments)
