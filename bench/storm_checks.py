@@ -16,6 +16,7 @@ from settings import Settings
 
 QUIET_WITHIN_S = 600
 _AFTERMATH_S = 5.0
+_A_BACKLOG = 1000
 _CAPACITY_OVER_S = 30.0
 
 
@@ -61,7 +62,8 @@ class Times:
             followed before the watermark moved is not among them.
         stalls_of_several_s: for how long it stood still after those.
         backlog: frames that were not settled when the last fault had happened and the last frame was sent.
-        capacity: frames a second that were settled in the best half minute.
+        capacity: frames a second at which the second half of that backlog was settled; of a small one, what was settled
+            in the best half minute.
         stored_after_s: from that moment until all was stored and settled.
         stored_after_beyond_backlog_s: the same, less the time that the backlog takes at that capacity.
     """
@@ -96,7 +98,7 @@ class Times:
                 single[kind].append(stall)
         settled = [total for moment, total in moves if moment <= ended]
         backlog = damage.in_log - (settled[-1] if settled else 0)
-        capacity, stored_after_s = _capacity(moves), stored_at - ended
+        capacity, stored_after_s = _capacity(moves, backlog), stored_at - ended
         return cls(
             detected_twice_percent=round(100 * damage.detected_twice / max(1, damage.in_log), 2),
             stalls_s={kind: sorted(stalls) for kind, stalls in sorted(single.items())},
@@ -122,9 +124,15 @@ def _stall(moves: Sequence[float], since: float, aftermath: float) -> tuple[floa
     return round(longest, 1), ended
 
 
-def _capacity(moves: Sequence[tuple[float, int]]) -> float:
-    """Return the most that was settled in half a minute, by second."""
+def _capacity(moves: Sequence[tuple[float, int]], backlog: int) -> float:
+    """Return frames a second of the end of the run, when nothing is broken any more and there is enough to do.
+
+    The best half minute of the whole is more than that: after a stall the watermark steps over all that was settled.
+    """
     (begun, before), (ended, after) = moves[0], moves[-1]
+    halfway, settled = next(move for move in moves if move[1] >= after - backlog // 2)
+    if backlog >= _A_BACKLOG and halfway < ended:
+        return (after - settled) / (ended - halfway)
     best, first = (after - before) / (ended - begun), 0  # all that there is, where that is less than half a minute
     for moment, total in moves:
         while moves[first][0] < moment - _CAPACITY_OVER_S:
