@@ -83,7 +83,7 @@ class Bridge:
             UnavailableError: Kafka does not answer.
         """
         ensure_topics(self._settings)
-        self._lookout.start(topics=self._sources)
+        self._lookout.start(topics=(*self._sources, self._settings.topic_faces))
         self._consumer.start()
 
     def ready(self) -> dict[str, bool]:
@@ -145,10 +145,14 @@ class Bridge:
             raise trouble
 
     def _observe_ends(self, now: float) -> UnavailableError | None:
-        """Look for new frames; return why that failed: one partition without a leader must not hold up the others."""
+        """Look for new frames; return why that failed: one partition without a leader must not hold up the others.
+
+        Now and then it looks at `Faces` too: while one of its partitions has no leader, a worker waits with results.
+        """
         if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY_S
-            places = list(self._ledgers)
+            numbers = {number for _, number in self._ledgers}
+            places = [*self._ledgers, *((self._settings.topic_faces, number) for number in sorted(numbers))]
         else:  # uploads have tasks of their own, and a partition with a backlog has enough to do
             frames = self._settings.topic_frames
             places = [place for place, of in self._ledgers.items() if place[0] == frames and not of.has_backlog]
@@ -158,8 +162,9 @@ class Bridge:
             ends = self._lookout.ends(places)
         except UnavailableError as error:
             return error
-        for place, log_end in ends.items():
-            self._ledgers[place].observe_end(log_end, now)
+        for place, ledger in self._ledgers.items():
+            if place in ends:
+                ledger.observe_end(ends[place], now)
         return None
 
     def _on_assigned(self, places: set[Place]) -> None:
