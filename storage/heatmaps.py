@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pymongo import IndexModel, MongoClient, ReplaceOne
 
-from contracts.occupancy import Heat
+from contracts.occupancy import SPANS_S, Heat
 from contracts.times import from_epoch_ms
 from settings import Settings
 from storage.client import Document, database, mongo_errors
@@ -48,17 +48,23 @@ class Heatmaps:
         with mongo_errors("cannot store heatmaps"):
             write_once(self._collection, writes)
 
-    def total(self, span: str, camera_id: str, start: datetime, end: datetime) -> dict[int, int]:
-        """Return the cells of a camera's spans of one length that begin in [start, end), added up.
+    def total(
+        self, span: str, camera_id: str, start: datetime, end: datetime, half_life_s: float | None = None
+    ) -> dict[int, float]:
+        """Return the cells of a camera's spans of one length that begin in [start, end), added up, in milliseconds.
+
+        With `half_life_s` what was so long before `end` counts half, twice as long before a quarter.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         bounds = {"$gte": start.timestamp(), "$lt": end.timestamp()}
         query = {"camera_id": camera_id, "span": span, "at_s": bounds}
-        cells: dict[int, int] = {}
+        cells: dict[int, float] = {}
         with mongo_errors("cannot read heatmaps"):
-            for document in self._collection.find(query, {"cells": 1}):
+            for document in self._collection.find(query, {"cells": 1, "at_s": 1}):
+                age_s = max(0.0, end.timestamp() - document["at_s"] - SPANS_S[span] / 2)
+                weight = 1.0 if half_life_s is None else 0.5 ** (age_s / half_life_s)
                 for cell, held in document["cells"]:
-                    cells[cell] = cells.get(cell, 0) + held
+                    cells[cell] = cells.get(cell, 0) + weight * held
         return cells

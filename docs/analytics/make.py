@@ -104,10 +104,12 @@ class HeatmapsOf(Heatmaps):
     def __init__(self, outputs: Outputs) -> None:
         self._found = outputs
 
-    def total(self, span: str, camera_id: str, start: datetime, end: datetime) -> dict[int, int]:
+    def total(
+        self, span: str, camera_id: str, start: datetime, end: datetime, half_life_s: float | None = None
+    ) -> dict[int, float]:
         """Return the cells of all minutes, added up."""
         minutes = {heat.at_s: heat for heat in self._found.heats if heat.span == span}
-        cells: dict[int, int] = {}
+        cells: dict[int, float] = {}
         for heat in minutes.values():
             for cell, held in heat.cells.items():
                 cells[cell] = cells.get(cell, 0) + held

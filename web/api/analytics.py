@@ -38,6 +38,12 @@ class Asked(Query):
     )
     to: QueryTime | None = described("Before this time; now without it.", default=None)
     bucket: int | None = described("Seconds of each point.", default=None, ge=1, le=_MOST_BUCKET_S)
+    half_life: float | None = described(
+        "Of the heatmap: seconds after which a stay counts half; without it all of the period count alike.",
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+    )
     format: Literal["json", "csv", "png"] | None = described(
         "Instead of the header Accept: json, csv, or png for the heatmap.", default=None
     )
@@ -68,6 +74,7 @@ def blueprint(services: Services) -> Blueprint:
                 end=query.to,
                 bucket_s=query.bucket,
                 now=datetime.now(timezone.utc),
+                half_life_s=query.half_life,
             )
         except ContractError as error:
             raise RequestError(400, str(error)) from error

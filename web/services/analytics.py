@@ -46,7 +46,10 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, of where, over [start, end), in buckets that begin at whole multiples of `bucket_s`."""
+    """What is asked, of where, over [start, end), in buckets that begin at whole multiples of `bucket_s`.
+
+    Of a heatmap with `half_life_s`, what was so long before the end counts half.
+    """
 
     use: str
     camera_id: str | None
@@ -56,6 +59,7 @@ class Question:
     start: datetime
     end: datetime
     bucket_s: int
+    half_life_s: float | None = None
 
     @classmethod
     def of(
@@ -70,6 +74,7 @@ class Question:
         end: datetime | None,
         bucket_s: int | None,
         now: datetime,
+        half_life_s: float | None = None,
     ) -> "Question":
         """Fill in what was not said: the last hour, and a bucket that gives about a hundred points.
 
@@ -89,7 +94,7 @@ class Question:
             raise ContractError(f"bucket should be larger: {bucket_s} s gives more than {_MOST_BUCKETS} points")
         if end - start > _SECONDS_UP_TO and bucket_s % 60:
             raise ContractError("bucket should be whole minutes (60, 120, …) over more than six hours")
-        return cls(use, camera_id, zone, line, venue, start, end, bucket_s)
+        return cls(use, camera_id, zone, line, venue, start, end, bucket_s, half_life_s)
 
     def bucket(self, at_s: float) -> int:
         """Return when the bucket begins that a time lies in, both in seconds since 1970."""
@@ -317,9 +322,10 @@ class Analytics:
         span = "minute" if length <= timedelta(days=2) else "hour" if length <= timedelta(days=60) else "day"
         start_s = math.floor(question.start.timestamp()) // SPANS_S[span] * SPANS_S[span]
         assert question.camera_id is not None
-        cells = self._heatmaps.total(span, question.camera_id, from_epoch_ms(1000 * start_s), question.end)
+        start = from_epoch_ms(1000 * start_s)
+        cells = self._heatmaps.total(span, question.camera_id, start, question.end, question.half_life_s)
         rows = [
-            [cells.get(row * HEAT_COLUMNS + column, 0) / 1000 for column in range(HEAT_COLUMNS)]
+            [round(cells.get(row * HEAT_COLUMNS + column, 0) / 1000, 3) for column in range(HEAT_COLUMNS)]
             for row in range(HEAT_ROWS)
         ]
         person_s = round(sum(cells.values()) / 1000, 3)

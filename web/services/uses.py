@@ -42,7 +42,10 @@ def dwell(visits: Collection[Happening]) -> Fields:
 
 
 def queue(lengths: Iterable[Occupancy], joined: Collection[Happening], served: Collection[Happening]) -> Fields:
-    """How long the queue was, and how long those waited who were served: the mean with its 95 % interval."""
+    """How long the queue was, and how long those waited who were served: the mean with its 95 % interval.
+
+    `little_s` is the wait by Little's law (Little 1961): what all stood there together, for each who joined.
+    """
     spans, waits = list(lengths), _seconds(served)
     mean = statistics.fmean(waits) if waits else None
     half = 1.96 * statistics.stdev(waits) / math.sqrt(len(waits)) if len(waits) > 1 else None
@@ -53,6 +56,7 @@ def queue(lengths: Iterable[Occupancy], joined: Collection[Happening], served: C
         "wait_s": _round(mean),
         "wait_low_s": None if mean is None or half is None else _round(max(mean - half, 0.0)),
         "wait_high_s": None if mean is None or half is None else _round(mean + half),
+        "little_s": _round(sum(one.people_s for one in spans) / len(joined)) if spans and joined else None,
     }
 
 

@@ -36,9 +36,9 @@ export const USES = [
   },
   {
     use: "queue", title: "Queue and wait", of: "zone", role: "queue", show: duration, series: [line("wait_s", "Wait")], band: { label: "likely", low: "wait_low_s", high: "wait_high_s" },
-    totals: [["length", "Length", number], ["arrivals", "Arrivals", number], ["served", "Served", number], ["wait_s", "Wait"]],
+    totals: [["length", "Length", number], ["arrivals", "Arrivals", number], ["served", "Served", number], ["wait_s", "Wait"], ["little_s", "Wait by Little's law"]],
   },
-  { use: "heatmap", title: "Heatmap" },
+  { use: "heatmap", title: "Heatmap", fades: [["", "All alike"], ["600", "Half after 10 min"], ["1800", "Half after 30 min"], ["7200", "Half after 2 h"]] },
   { use: "distancing", title: "Distancing", series: [bar("pairs", "Pairs"), bar("violations", "Too close")], totals: [["pairs", "Pairs"], ["violations", "Too close"]] },
   { use: "attendance", title: "Attendance", series: [line("unique", "Different people")], band: { label: "likely", low: "low", high: "high" }, totals: [["unique", "Different people"], ["low", "At least"], ["high", "At most"]] },
   { use: "engagement", title: "Engagement", of: "zone", role: "display", series: [bar("viewers", "Viewers")], totals: [["viewers", "Viewers", number], ["mean_s", "Mean look", duration]] },
@@ -51,12 +51,15 @@ export class UsePanel {
     this.spec = spec;
     this.place = element("select", { "aria-label": `${spec.title}: where`, hidden: true });
     this.place.addEventListener("change", () => this.load());
+    const fades = (spec.fades ?? []).map(([value, words]) => element("option", { value }, words));
+    this.fade = element("select", { "aria-label": `${spec.title}: how what was earlier counts`, hidden: !spec.fades }, ...fades);
+    this.fade.addEventListener("change", () => this.load());
     this.total = element("dl", { class: "use-total" });
     this.body = element("div");
     this.csv = button("CSV", () => this.picture.saveCsv(this.fileName()), { "aria-label": `${spec.title} as CSV`, "data-export": "csv" });
     this.png = button("PNG", () => this.picture.savePng(this.fileName()), { "aria-label": `${spec.title} as PNG`, "data-export": "png" });
     this.reset = button("Nobody inside", () => this.resetVenue(), { hidden: true, title: "Begin the count of who is inside anew at zero" });
-    const head = element("div", { class: "use-head" }, element("h2", {}, spec.title), this.place, this.reset, this.csv, this.png);
+    const head = element("div", { class: "use-head" }, element("h2", {}, spec.title), this.place, this.fade, this.reset, this.csv, this.png);
     this.root = element("section", { class: "panel use", "aria-label": spec.title, "data-use": spec.name ?? spec.use }, head, this.total, this.body);
     this.picture = spec.series ? new TimeChart({ label: spec.title, series: spec.series, band: spec.band, show: spec.show }) : new HeatPicture();
     this.asked = null;
@@ -99,7 +102,7 @@ export class UsePanel {
     }
     const { use, of } = this.spec;
     const asked = this.asked;
-    const query = { camera: of === "venue" ? null : this.camera.camera_id, [of ?? "zone"]: this.place.value, from: asked.from, to: asked.to, bucket: asked.bucket };
+    const query = { camera: of === "venue" ? null : this.camera.camera_id, [of ?? "zone"]: this.place.value, from: asked.from, to: asked.to, bucket: asked.bucket, half_life: this.fade.value };
     try {
       const answer = this.spec.read ? await this.spec.read(query) : await getJson(withQuery(`/api/analytics/${use}`, query));
       if (asked !== this.asked) return;

@@ -90,6 +90,7 @@ def test_each_use_answers(answer: Callable[..., Any]) -> None:
     assert totals["dwell"] == {"visits": 10, "mean_s": 55.0, "median_s": 55.0, "p90_s": 90.0}
     queue = totals["queue"]
     assert (queue["length"], queue["arrivals"], queue["served"], queue["wait_s"]) == (1.0, 2, 2, 30.0)
+    assert queue["little_s"] == 30.0, "two people for half a minute, for each of the two who joined"
     assert queue["wait_low_s"] == pytest.approx(30 - 1.96 * 10, abs=0.1)
     assert totals["distancing"] == {"pairs": 1, "violations": 1}
     assert totals["engagement"] == {"viewers": 1, "mean_s": 4.0}
@@ -105,6 +106,10 @@ def test_each_use_answers(answer: Callable[..., Any]) -> None:
     assert totals["heatmap"] == {"person_s": 2.0}
     assert found["heatmap"]["cells"][0][0] == 1.5
     assert found["heatmap"]["cells"][35][63] == 0.5
+    faded = answer(f"/api/analytics/heatmap?{PERIOD}&half_life=150")  # since the middle of that minute
+    assert faded["cells"][0][0] == 0.75
+    assert faded["total"] == {"person_s": 1.0}
+    answer(f"/api/analytics/heatmap?{PERIOD}&half_life=0", status=400)
     for use, one in found.items():
         assert (one["use"], one["camera_id"], one["zone"]) == (use, "gate-1", "hall")
 
