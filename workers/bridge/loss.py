@@ -4,6 +4,7 @@ Pure: no I/O, and the clock is passed in (seconds that only rise).
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.tasks import DetectRange
@@ -62,6 +63,16 @@ class LossDetector:
         self._flights[task] = Flight(task, now)
         self._of_place[task.topic, task.partition][task] = None
         self._empty_since = None
+
+    def wait_in_order(self, waiting: Sequence[DetectRange]) -> None:
+        """Learn in which order tasks wait in the queue; flights that do not wait any more were taken before these.
+
+        A new bridge adopts one partition after the other, while the queue holds their tasks mixed.
+        """
+        for task in waiting:
+            flight = self._flights.pop(task, None)
+            if flight is not None:
+                self._flights[task] = flight
 
     def measured(self, service_s: float) -> None:
         """Learn how long a worker took for a task, from taking it to publishing its results."""

@@ -271,15 +271,17 @@ class Bridge:
                 continue
             pools, waiting = self._pools.of(place[0]), dict[DetectRange, Pool]()
             try:
-                for pool in pools:
-                    tasks = self._tasks.waiting(pool.queue)
-                    waiting |= {task: pool for task in tasks if (task.topic, task.partition) == place}
+                queued = [(pool, self._tasks.waiting(pool.queue)) for pool in pools]
             except UnavailableError as error:
                 log.warning("%s", error)
                 return
+            for pool, tasks in queued:
+                waiting |= {task: pool for task in tasks if (task.topic, task.partition) == place}
             now = self._clock()
             for task in ledger.adopt(list(waiting)):
                 waiting.get(task, pools[-1]).losses.enqueued(task, now)
+            for pool, tasks in queued:
+                pool.losses.wait_in_order(tasks)
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""

@@ -119,3 +119,13 @@ def test_a_late_answer_to_an_earlier_attempt_overtakes_nobody():
     detector.settled(_task(0, attempt=2), now=1.0, by_itself=False)
     assert detector.lost(now=1000.0, waiting=1) == []
     assert len(detector) == 1
+
+
+def test_tasks_that_were_adopted_partition_by_partition_are_overtaken_in_the_order_of_the_queue():
+    detector = _measured()
+    for partition in (0, 1):
+        for start in (0, 1):
+            detector.enqueued(_task(start, partition), now=0.0)
+    detector.wait_in_order([_task(9), _task(0, 0), _task(0, 1), _task(1, 0), _task(1, 1)])
+    detector.settled(_task(0, 1), now=1.0, by_itself=True)
+    assert detector.lost(now=10.0, waiting=2) == [_task(0, 0)], "the others come later in the queue"
