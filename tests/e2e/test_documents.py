@@ -103,6 +103,8 @@ def desk(
         "CROWDWATCH_URL": running.url,
         "CROWDWATCH_KEY": key,
     }
+    said = [sys.executable, "-m", "samples.clients.say", "a message for those who listen"]
+    subprocess.run(said, env=environment, check=True, timeout=ENDS_WITHIN_S)
     yield Desk(folder, environment, running.url, key)
 
 
