@@ -22,10 +22,9 @@ from analytics.uses.anomalies import Gatherings, UsualCrowd
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
 from analytics.uses.distancing import Distancing
-from analytics.uses.engagement import Engagement
+from analytics.uses.engagement import looked_s
 from analytics.uses.evacuation import Evacuation
-from analytics.uses.heatmap import Heatmap
-from analytics.uses.queues import Queue
+from analytics.uses.queues import waited_s
 from analytics.uses.restricted import Restricted
 from contracts.cameras import Camera, ZoneSettings
 from contracts.errors import ContractError
@@ -37,7 +36,7 @@ VERSION = 4
 _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
 
-_LASTING = ("usual", "attendance", "heatmap")
+_LASTING = ("usual", "attendance")
 """Parts whose state does not end with the tracks."""
 
 
@@ -88,17 +87,16 @@ class CameraAnalytics:
         zones = [NamedZone(one.name, Polygon(one.polygon), Anchor(one.anchor)) for one in camera.zones]
         self._presence = ZonePresence(zones, size)
         self._attendance = Attendance(size)
-        self._heatmap = Heatmap(half_life_s=1800.0)
         self._gatherings = Gatherings()
         plane = camera.ground_plane
         ground = None if plane is None else GroundMap(plane.image, plane.metres)
         self._distancing = Distancing(camera.distance_limit_m, size, ground)
         self._density = _by_role(camera, "density", lambda zone: Density(zone.limit, zone.area_m2))
-        self._queues = _by_role(camera, "queue", lambda zone: Queue(zone.minimum_stay_s))
+        self._queues = _by_role(camera, "queue", lambda zone: zone.minimum_stay_s)
         self._restricted = _by_role(
             camera, "restricted", lambda zone: Restricted(zone.schedule, zone.minimum_stay_s, camera.time_zone)
         )
-        self._displays = _by_role(camera, "display", lambda zone: Engagement(zone.minimum_stay_s))
+        self._displays = _by_role(camera, "display", lambda zone: zone.minimum_stay_s)
         self._exits = _by_role(camera, "exit", lambda _: Evacuation())
         self._usual = {zone.name: UsualCrowd(camera.time_zone) for zone in camera.zones}
         self._occupancy = OccupancySeries([zone.name for zone in camera.zones], self._parameters.lost_s + 1.0)
@@ -175,7 +173,6 @@ class CameraAnalytics:
         width, height = self._size
         places = [(point.x / width, point.y / height) for point in found.points]
         shown_s = min(found.interval_s, 1.0)
-        self._heatmap.add(places, at_s, shown_s)
         came = self._attendance.update(found.points, found.ended, found.interval_s)
         distances = self._distancing.update(found.points, at_s)
         changed.frames.append(FrameFacts(at_s, shown_s, places, distances.pairs, came))
@@ -194,12 +191,12 @@ class CameraAnalytics:
         dwell_s = round(visit.left_s - visit.entered_s, 3)
         happened(EventKind.ZONE_LEFT, visit.left_s, **about, value={"dwell_s": dwell_s})
         self._occupancy.left(visit)
-        queue, display, way_out = (by.get(visit.zone) for by in (self._queues, self._displays, self._exits))
-        if queue is not None and (wait_s := queue.left(visit)) is not None:
+        queue_s, display_s, way_out = (by.get(visit.zone) for by in (self._queues, self._displays, self._exits))
+        if queue_s is not None and (wait_s := waited_s(visit, queue_s)) is not None:
             happened(EventKind.QUEUE_JOINED, visit.entered_s, **about)
             happened(EventKind.QUEUE_LEFT, visit.left_s, **about, value={"wait_s": round(wait_s, 3)})
-        if display is not None and (look := display.update(visit)) is not None:
-            happened(EventKind.ENGAGED, look.at_s, **about, value={"seconds": round(look.seconds, 3)})
+        if display_s is not None and (look_s := looked_s(visit, display_s)) is not None:
+            happened(EventKind.ENGAGED, visit.left_s, **about, value={"seconds": round(look_s, 3)})
         if way_out is not None:
             way_out.passed(visit.left_s)
 
@@ -210,8 +207,6 @@ class CameraAnalytics:
             if name in self._density and (level := self._density[name].update(at_s, count)) is not None:
                 value = {"count": level.count, "per_m2": level.per_m2, "level": level.level, "before": level.before}
                 happened(EventKind.DENSITY_LEVEL, at_s, zone=name, value=value)
-            if name in self._queues:
-                self._queues[name].update(at_s, count)
             if name in self._restricted:
                 for intrusion in self._restricted[name].update(self._presence.visits(name), at_s):
                     value = {"stayed_s": round(at_s - intrusion.entered_s, 3)}
@@ -230,9 +225,7 @@ class CameraAnalytics:
         """All parts with a state of their own, by name."""
         groups: dict[str, dict[str, Any]] = {
             "density": dict(self._density),
-            "queue": dict(self._queues),
             "restricted": dict(self._restricted),
-            "display": dict(self._displays),
             "exit": dict(self._exits),
             "usual": dict(self._usual),
         }
@@ -241,7 +234,6 @@ class CameraAnalytics:
             "lines": self._lines,
             "presence": self._presence,
             "attendance": self._attendance,
-            "heatmap": self._heatmap,
             "gatherings": self._gatherings,
             "distancing": self._distancing,
             "occupancy": self._occupancy,

@@ -1,5 +1,6 @@
 """A camera's analytics as a whole: events of a simulated crowd, exact restarts, any order of arrival."""
 
+import json
 import random
 from collections import Counter
 from dataclasses import replace
@@ -124,6 +125,16 @@ def test_new_settings_take_over_the_tracks(records: list[FacesRecord]) -> None:
     assert {event.line for event in after.events if event.kind is EventKind.LINE_CROSSED} == {"gate"}
     ids = [max(event.track_id or 0 for event in events) for events in (before.events, after.events)]
     assert ids[1] > ids[0]
+
+
+def test_a_checkpoint_with_parts_that_are_no_more_is_read(records: list[FacesRecord]) -> None:
+    analytics = CameraAnalytics(CAMERA)
+    run(analytics, records[:150])
+    state = json.loads(analytics.checkpoint())
+    state["parts"] |= {"heatmap": {"_cells": [0.0]}, "queue/hall": {"_waits": [[1.0, 2.0]]}}
+    restored = CameraAnalytics.restore(json.dumps(state).encode())
+    assert restored.checkpoint() == analytics.checkpoint()
+    assert run(restored, records[150:]).events == run(analytics, records[150:]).events
 
 
 def test_a_checkpoint_that_is_none_is_refused() -> None:

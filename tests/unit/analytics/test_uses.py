@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from analytics.ground import GroundMap
 from analytics.occupancy import OccupancySeries
 from analytics.presence import NamedZone, PresenceUpdate, ZonePresence, ZoneVisit
 from analytics.simulator import World, detect
-from analytics.simulator.scenes import crossing, gathering, intrusions, leaving, queueing
+from analytics.simulator.scenes import crossing, gathering, intrusions, leaving
 from analytics.state import Stateful
 from analytics.tracking import Tracker, TrackPoint, TrackUpdate
 from analytics.uses.anomalies import Gatherings, Unusual, Usual, UsualCrowd
@@ -22,10 +22,9 @@ from analytics.uses.attendance import Attendance
 from analytics.uses.capacity import Capacity
 from analytics.uses.density import Density
 from analytics.uses.distancing import Distancing
-from analytics.uses.engagement import Engagement
+from analytics.uses.engagement import looked_s
 from analytics.uses.evacuation import Evacuation, clears_in_s
-from analytics.uses.heatmap import Heatmap
-from analytics.uses.queues import Queue
+from analytics.uses.queues import waited_s
 from analytics.uses.restricted import Restricted
 from contracts.cameras import Schedule
 
@@ -57,11 +56,6 @@ def crowd() -> World:
     return crossing(60, seed=5)
 
 
-@pytest.fixture(scope="module")
-def line() -> World:
-    return queueing(seed=2, duration_s=420)
-
-
 def test_dwell_occupancy_and_attendance_hold(crowd: World) -> None:
     zone = Polygon(((0.25, 0), (0.75, 0), (0.75, 1), (0.25, 1)))
     visits: list[ZoneVisit] = []
@@ -78,25 +72,6 @@ def test_dwell_occupancy_and_attendance_hold(crowd: World) -> None:
     low, high = attendance.interval()
     assert low <= len(crowd.visible()) <= high
     same_after_json(attendance)
-
-
-def test_waits_hold_measured_and_by_littles_law(line: World) -> None:
-    zone = Polygon(((0.12, 0.35), (0.97, 0.35), (0.97, 0.65), (0.12, 0.65)))
-    queue = Queue(minimum_stay_s=3.0)
-    at_s, length = 0.0, 0
-    for at_s, _, presence, zones in follow(line, zone):
-        length = zones.present("zone", at_s, 1.0)
-        for visit in presence.left:
-            queue.left(visit)
-        queue.update(at_s, length)
-    truth = [visit.seconds for visit in line.visits(zone) if visit.seconds >= 3]
-    report = queue.report(at_s, length)
-    assert report.wait_s == pytest.approx(statistics.fmean(truth), rel=0.10)
-    assert report.little_s == pytest.approx(statistics.fmean(truth), rel=0.15)
-    assert report.served == pytest.approx(len(truth), abs=2)
-    assert report.wait_low_s is not None and report.wait_high_s is not None
-    assert report.wait_low_s < statistics.fmean(truth) < report.wait_high_s
-    same_after_json(queue)
 
 
 def test_every_planned_intrusion_is_found_in_time_and_no_other() -> None:
@@ -169,23 +144,10 @@ def test_a_venue_counts_each_crossing_once() -> None:
     same_after_json(venue)
 
 
-def test_the_heatmap_adds_up_and_fades() -> None:
-    heat = Heatmap(4, 2, half_life_s=60.0)
-    heat.add([(0.1, 0.1), (1.0, 1.0)], 1000.0, 2.0)
-    assert heat.cells() == [[2, 0, 0, 0], [0, 0, 0, 2]]
-    assert heat.cells(1060.0)[0][0] == pytest.approx(1.0)
-    heat.add([(0.1, 0.1)], 1000.0 + 60 * 400, 2.0)
-    assert heat.cells()[0][0] == pytest.approx(2.0)
-    same_after_json(heat)
-
-
-def test_short_looks_do_not_count() -> None:
-    display = Engagement(minimum_s=2.0)
-    assert display.update(ZoneVisit("display", 1, 0.0, 1.0)) is None
-    look = display.update(ZoneVisit("display", 2, 0.0, 6.0))
-    assert look is not None and look.seconds == 6.0
-    assert (display.viewers, display.mean_s) == (1, 6.0)
-    same_after_json(display)
+@pytest.mark.parametrize("seconds", [looked_s, waited_s])
+def test_short_stays_are_neither_looks_nor_waits(seconds: Callable[[ZoneVisit, float], float | None]) -> None:
+    assert seconds(ZoneVisit("zone", 1, 0.0, 1.0), 2.0) is None
+    assert seconds(ZoneVisit("zone", 2, 0.0, 6.0), 2.0) == 6.0
 
 
 def test_pairs_that_stay_near_are_reported_once() -> None:

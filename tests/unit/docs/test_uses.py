@@ -1,10 +1,14 @@
 """Each use has a page in the navigation with a picture, an answer as the code gives it, and a sample that runs."""
 
 import json
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analytics.geometry import Polygon
+from analytics.simulator.scenes import queueing
 from docs.analytics.exactness import FIGURES, tracking_table, truth_table, with_table
 from docs.analytics.make import answer, shown, with_answer
 from samples.analytics.crowds import CROWDS
@@ -52,6 +56,18 @@ def test_the_sample_gives_the_answer_of_the_page(use: str) -> None:
     page = (ROOT / f"docs/analytics/{use}.md").read_text("utf-8")
     assert shown(found) in page, "python -m docs.analytics.make writes the answers anew"
     json.dumps(found)
+
+
+def test_the_answer_about_a_queue_is_the_truth_measured_and_by_littles_law() -> None:
+    corners = ((0.12, 0.35), (0.97, 0.35), (0.97, 0.65), (0.12, 0.65))
+    zone = {"name": "till", "polygon": [list(corner) for corner in corners], "roles": ["queue"], "minimum_stay_s": 3}
+    world = queueing(seed=2, duration_s=420)
+    waits = [visit.seconds for visit in world.visits(Polygon(corners)) if visit.seconds >= 3]
+    total = answer(replace(CROWDS["queue"], settings={"zones": [zone]}, people=lambda: world))["total"]
+    assert total["wait_s"] == pytest.approx(statistics.fmean(waits), rel=0.10)
+    assert total["little_s"] == pytest.approx(statistics.fmean(waits), rel=0.15)
+    assert total["served"] == pytest.approx(len(waits), abs=2)
+    assert total["wait_low_s"] < statistics.fmean(waits) < total["wait_high_s"]
 
 
 @pytest.mark.parametrize("name", ["README", *FIGURES])
