@@ -200,7 +200,15 @@ class Alert:
         Raises:
             ContractError: it is no alert.
         """
-        fields = _decode(value, "alert")
+        return cls.from_dict(_decode(value, "alert"))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Alert":
+        """Read an alert from JSON types.
+
+        Raises:
+            ContractError: it is no alert.
+        """
         try:
             return cls(
                 rule=fields["rule"],

@@ -72,6 +72,16 @@ class Alerts:
             found = found or self._collection.find_one({"_id": alert_id})
         return None if found is None else _from_document(found)
 
+    def open_of(self, camera_id: str) -> list[Alert]:
+        """Return the alerts of a camera that are not cleared.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot read alerts"):
+            found = list(self._collection.find({"camera_id": camera_id, "cleared_at": None}))
+        return [Alert.from_dict(_from_document(document)) for document in found]
+
     def event_of(self, alert_id: str) -> str | None:
         """Return the id of the event that raised an alert, None when there is no such alert.
 

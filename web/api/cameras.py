@@ -1,6 +1,7 @@
 """`/api/cameras`: the documents of cameras, how their capture goes, and their newest pictures."""
 
 import json
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -88,8 +89,10 @@ def blueprint(services: Services) -> Blueprint:
     @requires(Role.ADMINISTRATOR, camera="camera_id")
     @describes({204: "The camera is removed; its results stay.", 404: "There is no such camera."})
     def delete_camera(camera_id: CameraId) -> ResponseReturnValue:
-        """Remove a camera."""
-        if not services.cameras.delete(camera_id):
+        """Remove a camera, and clear its alerts."""
+        found = services.cameras.delete(camera_id)
+        services.alerts.clear(camera_id, datetime.now(timezone.utc))
+        if not found:
             raise RequestError(404, f"there is no camera {camera_id!r:.80}")
         return "", 204
 

@@ -146,7 +146,7 @@ class Services:
             analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),
             venues=VenueCounts(Venues(mongo, settings), settings),
-            alerts=AlertList(Alerts(mongo, settings), Events(mongo, settings)),
+            alerts=AlertList(settings, Alerts(mongo, settings), Events(mongo, settings), producer),
             overview=OverviewPage(settings, Overview(mongo, settings), results),
             system=system,
             access=access,

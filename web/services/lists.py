@@ -7,12 +7,16 @@ from typing import Any
 
 from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339
+from messaging.producer import Producer
+from settings import Settings
 from storage.alerts import Alerts
 from storage.events import Events
 from storage.lists import ListFilter
 from web.services.cursors import decode_place, encode_place
 
 Entry = dict[str, Any]
+
+_ACKNOWLEDGED_WITHIN_S = 10.0
 
 
 class EventList:
@@ -34,9 +38,11 @@ class EventList:
 class AlertList:
     """What somebody should look at, the last raised first."""
 
-    def __init__(self, alerts: Alerts, events: Events) -> None:
+    def __init__(self, settings: Settings, alerts: Alerts, events: Events, producer: Producer) -> None:
+        self._settings = settings
         self._alerts = alerts
         self._events = events
+        self._producer = producer
 
     def page(self, wanted: ListFilter, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
         """Return a page of alerts and the cursor of the next one.
@@ -54,6 +60,18 @@ class AlertList:
             UnavailableError: MongoDB does not answer.
         """
         return self._alerts.acknowledge(alert_id, by, at)
+
+    def clear(self, camera_id: str, at: datetime) -> None:
+        """Clear what is open of a camera that is no more: told in the log first, so that to do it again misses nothing.
+
+        Raises:
+            UnavailableError: MongoDB or Kafka does not answer.
+        """
+        cleared = [replace(alert, cleared_at=max(at, alert.raised_at)) for alert in self._alerts.open_of(camera_id)]
+        if cleared:
+            topic, key = self._settings.topic_alerts, camera_id.encode()
+            self._producer.send_all([(topic, key, alert.encode()) for alert in cleared], _ACKNOWLEDGED_WITHIN_S)
+            self._alerts.put(cleared)
 
     def source(self, alert_id: str) -> SourceOffset | None:
         """Return the frame that showed why the alert was raised, None when that is not known.

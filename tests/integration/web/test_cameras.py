@@ -1,6 +1,7 @@
 """`/api/cameras`: whole documents, their secrets, test pictures, and the newest picture with faces blurred."""
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 
 from contracts.access import Role
+from contracts.events import Alert, Severity
 from contracts.faces import BoundingBox, Face
 from contracts.frames import FrameHeaders
+from contracts.times import to_rfc3339
+from messaging.consumer import Follower
+from storage.alerts import Alerts
 from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
@@ -49,6 +54,23 @@ def test_a_document_comes_back_whole_and_without_its_secret(web, mongo, settings
     assert client.delete("/api/cameras/hall").status_code == 204
     assert client.delete("/api/cameras/hall").status_code == 404
     assert client.get("/api/cameras/hall").status_code == 404
+
+
+def test_with_a_camera_its_open_alerts_go(web, mongo, settings):
+    client, stored, log = web.client(), Alerts(mongo, settings), Follower(settings, settings.topic_alerts)
+    at = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+    for camera_id in ("gate-1", "hall"):
+        assert client.put(f"/api/cameras/{camera_id}", json={}).status_code == 201
+        stored.put([Alert("camera_offline", Severity.WARNING, camera_id, "sends nothing any more", camera_id, at)])
+    records = []
+    with closing(log):
+        log.start()
+        assert client.delete("/api/cameras/gate-1").status_code == 204
+        web.wait_until(lambda: records.extend(log.poll(100)) or records)
+    (told,) = (Alert.decode(record.value) for record in records)
+    assert told.camera_id == "gate-1" and told.cleared_at > at
+    cleared = {one["camera_id"]: one["cleared_at"] for one in client.get("/api/alerts").json["items"]}
+    assert cleared == {"gate-1": to_rfc3339(told.cleared_at), "hall": None}
 
 
 @pytest.mark.parametrize(
