@@ -14,10 +14,11 @@ import torch.nn.functional as functional
 from detection.darknet.layers import Network, Yolo
 from training.boxes import anchors_of, area, decode, overlap, paired_iou, size_iou
 
-_ANCHOR_IOU = 0.4
-"""A face is learned by its best anchor and by every other one that is this much like it in size."""
+_SIZE_FACTOR = 2.0
+"""A face is learned by its best anchor and by every other one whose width and height are within this factor of its
+own."""
 
-_NEAR_IOU = 0.7
+_NEAR_IOU = 0.65
 """What overlaps a face this much is not taught to be background; suppression removes it."""
 
 _COVERED = 0.5
@@ -64,10 +65,7 @@ def detection_loss(
         ignored: regions in the same form, in which nothing is taught to be background.
     """
     yolos = [layer for layer in network.layers if isinstance(layer, Yolo)]
-    likeness = size_iou(faces[:, 3:] - faces[:, 1:3], torch.cat([anchors_of(yolo, faces.device) for yolo in yolos]))
-    chosen = likeness >= _ANCHOR_IOU
-    if len(faces):
-        chosen[torch.arange(len(faces), device=faces.device), likeness.argmax(1)] = True
+    chosen = _chosen(faces[:, 3:] - faces[:, 1:3], torch.cat([anchors_of(yolo, faces.device) for yolo in yolos]))
     count = chosen.sum().clamp(min=1)
     box, objectness, class_ = (torch.zeros((), device=faces.device) for _ in range(3))
     first = 0
@@ -91,6 +89,15 @@ def detection_loss(
         objectness = objectness + (_quality_focal(raw[..., 4], target) * counted).sum()
     box, objectness, class_ = _BOX * box / count, objectness / count, _CLASS * class_ / count
     return Loss(box + objectness + class_, box.detach(), objectness.detach(), class_.detach())
+
+
+def _chosen(sizes: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """Return which of the anchors (m, 2) learn each of the faces of sizes (n, 2), (n, m)."""
+    factors = sizes[:, None] / anchors[None]
+    chosen = torch.maximum(factors, 1 / factors).amax(2) < _SIZE_FACTOR
+    if len(sizes):
+        chosen[torch.arange(len(sizes), device=sizes.device), size_iou(sizes, anchors).argmax(1)] = True
+    return chosen
 
 
 def _places(chosen: torch.Tensor, faces: torch.Tensor, raw: torch.Tensor, stride: float) -> _Places:
@@ -123,5 +130,5 @@ def _counted(
 
 
 def _quality_focal(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    distance = (target - logits.detach().sigmoid()).square()
+    distance = (target - logits.sigmoid()).abs()
     return distance * functional.binary_cross_entropy_with_logits(logits, target, reduction="none")

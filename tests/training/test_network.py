@@ -53,9 +53,9 @@ def test_it_computes_what_the_detector_computes(tmp_path: Path) -> None:
 
 
 def test_the_loss_is_least_where_the_answer_is_right() -> None:
-    faces = torch.tensor([[0, 20.0, 30.0, 44.0, 54.0]])
+    faces = torch.tensor([[0, 2.0, 10.0, 64.0, 72.0]])
     none = torch.zeros(0, 5)
-    right, wrong = _answer((20.0, 30.0, 44.0, 54.0)), _answer((60.0, 60.0, 84.0, 84.0))
+    right, wrong = _answer((2.0, 10.0, 64.0, 72.0)), _answer((34.0, 30.0, 96.0, 92.0))
 
     good = detection_loss(NETWORK, right, 96, faces, none)
     bad = detection_loss(NETWORK, wrong, 96, faces, none)
@@ -97,11 +97,11 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
 
 
 def _answer(box: tuple[float, float, float, float]) -> list[torch.Tensor]:
-    """Heads that see one face in this place, by the anchor of 24 px, and are sure of the rest being background."""
+    """Heads that see one face in this place, by the anchor of 40 px, and are sure of the rest being background."""
     heads = [torch.full((1, 2, side, side, 6), -8.0) for side in (6, 12)]
     x, y = (box[0] + box[2]) / 2 / 16, (box[1] + box[3]) / 2 / 16
-    place = heads[0][0, 0, int(y), int(x)]
+    place = heads[0][0, 1, int(y), int(x)]
     place[:2] = torch.logit(torch.tensor([x % 1, y % 1]), eps=1e-6)
-    place[2:4] = torch.log(torch.tensor([(box[2] - box[0]) / 24, (box[3] - box[1]) / 24]))
+    place[2:4] = torch.log(torch.tensor([(box[2] - box[0]) / 40, (box[3] - box[1]) / 40]))
     place[4:] = 8.0
     return heads
