@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from ops.demo.site import play
+
 
 class CameraHandler(BaseHTTPRequestHandler):
     """MJPEG without end, until the server dies; `/moved` leads elsewhere."""
@@ -26,18 +28,7 @@ class CameraHandler(BaseHTTPRequestHandler):
             self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/inner")
             self.end_headers()
             return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        number = 0
-        try:
-            while not self.server.dying.wait(self.server.interval_s):
-                jpeg = self.server.jpegs[number % len(self.server.jpegs)]
-                head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
-                self.wfile.write(head + jpeg + b"\r\n")
-                number += 1
-        except OSError:
-            return
+        play(self, self.server.jpegs, self.server.interval_s, self.server.dying)
 
 
 class CameraServer(ThreadingHTTPServer):

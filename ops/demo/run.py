@@ -31,7 +31,7 @@ from workers.capture_sources import open_source
 
 _IN_FLIGHT = 32
 _PICTURES = 96
-"""Frames of the sample that the steps use; a worker of two processes has some seconds of work with as many."""
+"""Frames of the sample that the demo's camera plays over and over; the steps send the first of them by hand."""
 
 
 @dataclass(frozen=True)

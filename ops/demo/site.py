@@ -1,5 +1,6 @@
 """What the demo has of the world outside: a camera and a receiver of notifications, at an address of its own."""
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,21 @@ def site(pictures: Sequence[bytes]) -> Iterator[Site]:
             thread.join()
 
 
+def play(handler: BaseHTTPRequestHandler, pictures: Sequence[bytes], every_s: float, ended: threading.Event) -> None:
+    """Answer with JPEGs as MJPEG, one every so many seconds, over and over, until it is ended or nobody watches."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+    handler.end_headers()
+    coming = itertools.cycle(pictures)
+    try:
+        while not ended.wait(every_s):
+            picture = next(coming)
+            head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            handler.wfile.write(head + picture + b"\r\n")
+    except OSError:  # who watched has gone
+        return
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: Site
 
@@ -52,18 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.unplugged.is_set():
             self.send_error(503)
             return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        number = 0
-        try:
-            while not self.server.unplugged.wait(_FRAME_EVERY_S):
-                picture = self.server.pictures[number % len(self.server.pictures)]
-                head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
-                self.wfile.write(head + picture + b"\r\n")
-                number += 1
-        except OSError:  # who watched has gone
-            return
+        play(self, self.server.pictures, _FRAME_EVERY_S, self.server.unplugged)
 
     def do_POST(self) -> None:
         length = min(int(self.headers.get("Content-Length", 0)), _MOST_BYTES)
