@@ -3,7 +3,7 @@
 import { ApiError, attempt, call, getJson, sendJson, showNotice } from "./api.js";
 import { element } from "./dom.js";
 import { button, choice, field, valuesOf } from "./forms.js";
-import { time } from "./words.js";
+import { time, words } from "./words.js";
 
 const ROLES = [["viewer", "Viewer: looks"], ["operator", "Operator: acts"], ["administrator", "Administrator: decides"]];
 
@@ -11,7 +11,8 @@ const ROLES = [["viewer", "Viewer: looks"], ["operator", "Operator: acts"], ["ad
 export function showAccess(users, keys) {
   new Listing(users, {
     url: "/api/users", what: "user", key: ({ name }) => name,
-    head: ["Name", "Role", "Since"], cells: (user) => [user.name, user.role, time(user.created_at)], remove: "Remove",
+    head: ["Name", "Role", "Since"], remove: "Remove",
+    cells: (user, listing) => [user.name, roleOf(user, listing), time(user.created_at)],
     fields: () => [
       field({ label: "Name", name: "name", required: true, maxlength: 100, autocomplete: "off" }),
       choice({ label: "Role", name: "role", value: "viewer", choices: ROLES }),
@@ -30,6 +31,14 @@ export function showAccess(users, keys) {
     body: ({ cameras, ...rest }) => ({ ...rest, cameras: cameras ? cameras.split(",").map((one) => one.trim()).filter(Boolean) : null }),
     made: ({ key }) => element("div", { class: "secret", role: "status" }, element("p", {}, "This is the key. It is shown this once:"), element("code", {}, key)),
   });
+}
+
+/** A user's role, to be changed where it stands. */
+function roleOf(user, listing) {
+  const options = ROLES.map(([value]) => element("option", { value, selected: value === user.role }, words(value)));
+  const select = element("select", { "aria-label": `Role of ${user.name}` }, ...options);
+  select.addEventListener("change", () => listing.change(user, { role: select.value }));
+  return select;
 }
 
 /** A list that the interface keeps, with a form that adds to it. */
@@ -70,9 +79,9 @@ class Listing {
     const { head, cells, remove, what } = this.spec;
     if (!items.length) return this.table.replaceChildren(element("p", { class: "padded soft" }, `There is no ${what} yet.`));
     const rows = items.map((item) => {
-      const [first, ...rest] = cells(item);
+      const [first, ...rest] = cells(item, this);
       const end = button(remove, () => this.remove(item, first), { kind: "quiet danger", "aria-label": `${remove} ${first}` });
-      return element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((text) => element("td", {}, text)), element("td", { class: "figure" }, end));
+      return element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((cell, place) => element("td", { "data-head": head[place + 1] }, cell)), element("td", { class: "figure" }, end));
     });
     const heads = [...head.map((name) => element("th", { scope: "col" }, name)), element("td", {})];
     this.table.replaceChildren(
@@ -88,6 +97,11 @@ class Listing {
       this.fillForm();
       await this.read();
     });
+  }
+
+  async change(item, values) {
+    await attempt(this.notices, () => sendJson("PUT", `${this.spec.url}/${encodeURIComponent(this.spec.key(item))}`, values));
+    await this.read();
   }
 
   async remove(item, name) {

@@ -217,6 +217,13 @@ def test_a_user_and_a_key_are_made_and_taken_back(open_page):
             place.get_by_label("Password").fill("a long password")
         place.get_by_role("button", name="Add").click()
         expect(place.get_by_role("rowheader", name=name)).to_be_visible()
+        if section == "#users":
+            role = place.get_by_label("Role of grace")
+            expect(role).to_have_value("viewer")
+            with page.expect_response("**/api/users/grace") as changed:
+                role.select_option("operator")
+            assert changed.value.json()["role"] == "operator"
+            expect(role).to_have_value("operator")
         place.get_by_role("button", name=button).click()
         expect(place.get_by_role("rowheader", name=name)).to_have_count(0)
     expect(page.locator("#keys code")).to_contain_text("cw_")
