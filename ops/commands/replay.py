@@ -47,17 +47,24 @@ def command(
     from rich.progress import track
     from rich.table import Table
 
+    from contracts.errors import CrowdwatchError
+    from contracts.times import to_rfc3339
     from ops.datadir import DataDir, stored_here
     from storage.cameras import Cameras
     from storage.client import connect
     from storage.history import History
     from workers.analytics.replay import replay
 
+    if start >= end:
+        raise click.BadParameter(f"{to_rfc3339(end)} is not after --from", param_hint="--to")
     with stored_here(DataDir(data_dir)) as settings, connect(settings) as client:
         camera = _camera(Cameras(client, settings).get(camera_id), camera_id, zones_file)
         history = History(client, settings, camera_id, start, end)
+        count = history.count()
+        if not count:
+            raise CrowdwatchError(f"no result of {camera_id} is stored from {to_rfc3339(start)} to {to_rfc3339(end)}")
         console = Console(stderr=True)
-        shown = track(history.results(), f"replaying {camera_id}", history.count(), console=console, transient=True)
+        shown = track(history.results(), f"replaying {camera_id}", count, console=console, transient=True)
         replayed = replay(shown, camera, settings)
     if as_json:
         click.echo(json.dumps(replayed.to_dict(), ensure_ascii=False))

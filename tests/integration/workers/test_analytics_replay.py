@@ -59,6 +59,10 @@ def test_a_replay_finds_what_live_found(records: list[FacesRecord], settings: Se
     assert "line_crossed in" in table.stdout, table.stderr
     other.write_text("[]")
     assert run(settings, "--zones", str(other)).returncode == 1
+    backwards = run(settings, "--to", to_rfc3339(START))
+    assert backwards.returncode == 2 and "is not after --from" in backwards.stderr
+    nothing = run(settings, "--camera", "gate-2")
+    assert nothing.returncode == 1 and "no result of gate-2 is stored" in nothing.stderr
     with pymongo.MongoClient(settings.mongodb_uri) as client:
         names = set(client[settings.mongodb_database].list_collection_names())
     assert names == {"DetectedFaces", "cameras"}, "nothing else was written"
