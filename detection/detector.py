@@ -24,6 +24,7 @@ class Detector(Protocol):
         input_size: width and height of the network's input in pixels.
         class_names: by class id.
         runtime_name: of what runs the network, with its precision, as `--runtime` takes it.
+        batch: how many pictures go through the network at once; of more, one batch after the other.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Detector(Protocol):
     input_size: tuple[int, int]
     class_names: tuple[str, ...]
     runtime_name: str
+    batch: int
 
     def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4) -> list[Detections]:
         """Find faces in pictures of any sizes; one answer a picture, in order."""
@@ -66,6 +68,7 @@ class FaceDetector:
         self.input_size = input_size
         self.class_names = class_names
         self.runtime_name = runtime_name
+        self.batch = runtime.batch
         self._fit: Fit = fit
         self._runtime = runtime
 
@@ -88,8 +91,8 @@ class FaceDetector:
             raise ValueError(f"expected 0 < confidence <= 1 and 0 <= nms <= 1, got {confidence} and {nms}")
         whole = [picture if isinstance(picture, Picture) else Picture.from_frame(picture) for picture in pictures]
         found: list[Detections] = []
-        for start in range(0, len(whole), self._runtime.batch):
-            found += self._detect_batch(whole[start : start + self._runtime.batch], confidence, nms)
+        for start in range(0, len(whole), self.batch):
+            found += self._detect_batch(whole[start : start + self.batch], confidence, nms)
         return found
 
     def _detect_batch(self, pictures: Sequence[Picture], confidence: float, nms: float) -> list[Detections]:

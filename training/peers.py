@@ -21,6 +21,7 @@ class HaarCascade:
     input_size = (0, 0)  # it takes pictures as they are
     class_names: tuple[str, ...] = ("face",)
     runtime_name = "opencv:float32"
+    batch = 1
 
     def __init__(self) -> None:
         file = Path(cv2.__file__).parent / "data/haarcascade_frontalface_default.xml"

@@ -24,7 +24,7 @@ _EXPIRED = "removed from the log by its retention before it was read"
 _REASON_CHARS = 500
 _ALIVE_EVERY_S = 3.0
 _PIXELS_AT_ONCE = 64_000_000
-"""Decoded pictures are held up to about this many pixels (3 bytes each) before they are detected."""
+"""Decoded pictures are held up to a batch of the detector's, or up to about this many pixels (3 bytes each)."""
 
 
 class FrameAnalyser:
@@ -39,7 +39,7 @@ class FrameAnalyser:
     def analyse(self, frames: Sequence[Frame]) -> list[FacesRecord]:
         """Return a result for each frame, in order. What fails takes none of its neighbours with it."""
         results: dict[SourceOffset, FacesRecord] = {}
-        batch: dict[SourceOffset, Picture] = {}
+        batch: list[tuple[Frame, Picture]] = []
         room = _PIXELS_AT_ONCE
         for frame in frames:
             if frame.is_too_old(self._now()):
@@ -63,12 +63,12 @@ class FrameAnalyser:
                 reason = f"decoding failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
                 results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
                 continue
-            batch[frame.source] = picture
+            batch.append((frame, picture))
             room -= picture.pixels.size // 3
-            if room <= 0:
-                results |= self._detect([one for one in frames if one.source in batch], batch)
-                batch, room = {}, _PIXELS_AT_ONCE
-        results |= self._detect([one for one in frames if one.source in batch], batch)
+            if room <= 0 or len(batch) == self._detector.batch:
+                results |= self._detect(batch)
+                batch, room = [], _PIXELS_AT_ONCE
+        results |= self._detect(batch)
         return [results[frame.source] for frame in frames]
 
     def answer(
@@ -96,35 +96,34 @@ class FrameAnalyser:
             inference_ms=inference_ms,
         )
 
-    def _detect(
-        self, frames: Sequence[Frame], pictures: dict[SourceOffset, Picture]
-    ) -> dict[SourceOffset, FacesRecord]:
+    def _detect(self, batch: Sequence[tuple[Frame, Picture]]) -> dict[SourceOffset, FacesRecord]:
         """Detect in one batch; if that breaks, in one picture after the other, so that only the culprit fails."""
-        if not frames:
+        if not batch:
             return {}
         started = time.perf_counter()
         try:
             found = self._detector.detect(
-                [pictures[frame.source] for frame in frames],
+                [picture for _, picture in batch],
                 confidence=self._settings.confidence_threshold,
                 nms=self._settings.nms_threshold,
             )
         except Exception as error:  # whatever a runtime throws
-            if len(frames) == 1:
-                log.exception("detection failed: %s", frames[0].source, extra={"frame": str(frames[0].source)})
-                reason = f"detection failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
-                return {frames[0].source: self.answer(frames[0], Status.FAILED, error=reason)}
-            return {key: value for frame in frames for key, value in self._detect([frame], pictures).items()}
-        each_ms = round((time.perf_counter() - started) * 1000 / len(frames), 2)
+            if len(batch) > 1:
+                return {key: value for one in batch for key, value in self._detect([one]).items()}
+            [(frame, _)] = batch
+            log.exception("detection failed: %s", frame.source, extra={"frame": str(frame.source)})
+            reason = f"detection failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
+            return {frame.source: self.answer(frame, Status.FAILED, error=reason)}
+        each_ms = round((time.perf_counter() - started) * 1000 / len(batch), 2)
         return {
             frame.source: self.answer(
                 frame,
                 Status.OK,
                 faces=detections.to_faces(self._detector.class_names),
-                image=ImageSize(pictures[frame.source].width, pictures[frame.source].height),
+                image=ImageSize(picture.width, picture.height),
                 inference_ms=each_ms,
             )
-            for frame, detections in zip(frames, found, strict=True)
+            for (frame, picture), detections in zip(batch, found, strict=True)
         }
 
 

@@ -1,5 +1,6 @@
 """The worker role: a Celery worker whose processes each hold the model, a log reader and a producer."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -11,7 +12,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_received, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import (
+    setup_logging,
+    task_received,
+    worker_before_create_process,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+)
 from celery.worker.consumer import Consumer
 from celery.worker.state import active_requests
 
@@ -173,6 +181,7 @@ class Worker:
         """Take tasks until a signal comes."""
         app = make_app(self._settings, self._process)
         setup_logging.connect(_keep_logging, weak=False)
+        worker_before_create_process.connect(_leave_shared, weak=False)
         worker_process_init.connect(self._on_process_init, weak=False)
         worker_process_shutdown.connect(self._on_process_shutdown, weak=False)
         worker_ready.connect(self._on_ready, weak=False)
@@ -229,6 +238,12 @@ class Worker:
 
     def _on_task_received(self, **_: Any) -> None:
         self._watchdog.took_a_task()
+
+
+def _leave_shared(**_: Any) -> None:
+    """Keep the garbage collector of the process to come off what it shares with this one: its marks would copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _keep_logging(**_: Any) -> None:

@@ -15,6 +15,7 @@ _PIXELS = np.zeros((1, 1, 3), np.uint8)
 
 class _NullDetector:
     name, version, input_size, class_names, runtime_name = "null", "0", (416, 416), ("face",), "null"
+    batch = 64
 
     def detect(self, pictures: Sequence[Picture], **_: object) -> list[Detections]:
         nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), 1280, 720)
