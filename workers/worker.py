@@ -21,7 +21,7 @@ from celery.signals import (
     worker_ready,
 )
 from celery.worker.consumer import Consumer
-from celery.worker.state import active_requests
+from celery.worker.state import active_requests, maybe_shutdown
 
 from contracts.errors import UnavailableError
 from contracts.tasks import (
@@ -54,6 +54,7 @@ _QUEUES = {
 }
 _ANNOUNCE_EVERY_S = 4.0
 _TELL_EVERY_S = 0.25
+_RECONNECT_S = {"interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5}
 _LINGER_MS = 20
 """The results of a task leave together, as each request wakes broker, bridge and sink; a flush sends them at once."""
 
@@ -134,10 +135,27 @@ def make_app(settings: Settings, process: WorkerProcess) -> Celery:
     return app
 
 
-class QuietConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
-    """Celery's consumer, telling Flower of its tasks a few times a second instead of three times a task."""
+class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
+    """Celery's consumer, back soon after Redis is, and telling Flower of its tasks a few times a second.
+
+    Celery itself tells three times a task, and tries a lost Redis again after 2, 4, 6 and up to 30 s.
+    """
 
     _tells_at = float("-inf")
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect to Redis, however long it is away: tried again after 0.1 to 0.5 s, and told of once."""
+        told = False
+
+        def failed(error: Exception, _pause_s: float) -> None:
+            nonlocal told
+            if not told:
+                log.warning("Redis does not answer, and is tried until it does: %s", error)
+            told = True
+
+        connected = conn.ensure_connection(failed, callback=maybe_shutdown, **_RECONNECT_S)
+        self.first_connection_attempt = False
+        return connected
 
     def on_send_event_buffered(self) -> None:
         """Have what is buffered sent soon; the dispatcher itself sends it once there are 24 events.
@@ -192,7 +210,7 @@ class Worker:
             concurrency=self._settings.worker_processes,
             pool="prefork",
             optimization="fair",
-            consumer_cls=QuietConsumer,
+            consumer_cls=SteadyConsumer,
             without_mingle=True,
             without_gossip=True,
             loglevel=self._settings.log_level,
