@@ -169,9 +169,9 @@ export class TimeChart {
   }
 }
 
-/** A round number that is not below `value`. */
+/** A number that is not below `value`, and whose ticks are round. */
 function niceTop(value) {
-  if (value <= 4) return 4;
-  const unit = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 8, 10].map((times) => times * unit).find((top) => top >= value);
+  if (value <= TICKS) return TICKS;
+  const unit = 10 ** Math.floor(Math.log10(value / TICKS));
+  return [1, 2, 3, 5, 10].map((times) => times * unit * TICKS).find((top) => top >= value);
 }

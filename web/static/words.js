@@ -20,6 +20,7 @@ export const timeInFull = (rfc3339) => IN_FULL.format(new Date(rfc3339));
 
 /** A length of time, from milliseconds to days. */
 export function duration(seconds) {
+  if (seconds === 0) return "0 s";
   if (seconds < 1) return `${number(Math.round(seconds * 1000))} ms`;
   if (seconds < 90) return `${number(seconds)} s`;
   if (seconds < 5400) return `${number(seconds / 60)} min`;

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import pytest
@@ -171,6 +172,24 @@ def test_analytics_are_exported_as_csv_and_png(open_page):
     with page.expect_download() as download:
         use.locator('[data-export="png"]').click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_heatmap_fades_when_asked(open_page):
+    page = open_page("/analytics?camera=sample")
+    use = page.locator('[data-use="heatmap"]')
+    use.scroll_into_view_if_needed()
+    canvas = use.locator("canvas")
+    expect(canvas).to_have_attribute("aria-label", re.compile("the fullest has"))
+    fades = use.get_by_label("how what was earlier counts")
+    expect(fades).to_have_value("")
+    with page.expect_response(re.compile("/api/analytics/heatmap.*half_life=600")) as answer:
+        fades.select_option("600")
+    faded = answer.value.json()
+    asked = parse_qs(urlsplit(answer.value.url).query)
+    same = {name: asked[name][0] for name in ("camera", "from", "to")}
+    alike = page.request.get("/api/analytics/heatmap", params=same)
+    assert 0 < faded["total"]["person_s"] <= alike.json()["total"]["person_s"]
+    expect(canvas).to_be_visible()
 
 
 def test_somebody_says_that_nobody_is_inside(open_page):
