@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.analytics.exactness import with_table
+from ops.planning.costs import Costs
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "bench/results"
@@ -106,9 +107,42 @@ def storm_table() -> str:
     return _table(heading, rows)
 
 
+def costs_table() -> str:
+    """Return the processor time that a plan takes for a frame, by part, beside what scenarios of pipeline.json took."""
+    plan, found = Costs(), _read("pipeline")
+    columns = (found["cameras"]["rows"]["64"], found["fastest"]["ours"], found["null"]["ours"])
+    growth = {
+        "kafka": ("Kafka", "with the picture's bytes and the copies"),
+        "bridge": ("bridge", "one process, one core; more processes share the partitions"),
+        "sink": ("sink", "the same"),
+        "mongo": ("MongoDB", "with the faces"),
+        "redis": ("Redis", "by the task: no picture is there"),
+    }
+    rates = [f"{one['frames_a_second']:,.0f} frames/s" for one in columns]
+    detect = f"{plan.detect_ms(1280, 720):.1f} ms"
+    rows: list[tuple[Any, ...]] = [
+        ("rate", "", *rates, ""),
+        ("decoding and detection, 1280x720", detect, "", "in the worker's", "", "with the pixels, and with the model"),
+        ("worker", *_of_part(plan.worker_ms, columns, "worker"), "little: by the task"),
+    ]
+    rows += [(text, *_of_part(getattr(plan, f"{part}_ms"), columns, part), how) for part, (text, how) in growth.items()]
+    rows.append(("analytics", f"{plan.analytics_ms:.1f} ms", "", "", "", "with the people in the picture"))
+    heading = (
+        "| part | a plan takes | `cameras`, 64 | `fastest` | `null` | how it grows |\n|---|---:|---:|---:|---:|---|"
+    )
+    return _table(heading, rows)
+
+
+def _of_part(plan_ms: float, columns: tuple[dict[str, Any], ...], part: str) -> list[str]:
+    return [
+        f"{ms:.{1 if ms >= 1 else 2}f} ms" for ms in (plan_ms, *(one["processor_ms_a_frame"][part] for one in columns))
+    ]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "advanced/performance.md": pipeline_table,
     "concepts/delivery.md": storm_table,
+    "scaling.md": costs_table,
 }
 """The table of each page."""
 

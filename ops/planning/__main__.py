@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from ops.planning.study import CAMERAS, FAULTS, WEAKER, picture, run, table
 
@@ -21,10 +23,11 @@ def main(seconds: float, output: Path, counts: tuple[int, ...]) -> None:
     """Put the plan for 10 to 10,000 cameras to the test, and draw lag over time."""
     output.mkdir(parents=True, exist_ok=True)
     for cameras in counts:
-        faults = list(run(cameras, FAULTS, seconds))
-        weaker = [replace(faults[0], what="as planned")]
-        if cameras <= _MOST_WEAKER:
-            weaker += run(cameras, WEAKER, seconds)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            faults = list(run(cameras, FAULTS, seconds, progress))
+            weaker = [replace(faults[0], what="as planned")]
+            if cameras <= _MOST_WEAKER:
+                weaker += run(cameras, WEAKER, seconds, progress)
         for name, title, rows in (
             ("faults", f"{cameras:,} cameras as planned, and faults from 10 to 20 s", faults),
             ("weaker", f"{cameras:,} cameras on less than planned", weaker),

@@ -138,9 +138,9 @@ def scenario_of(plan: Plan, detect_ms: float, costs_ms: tuple[float, float, floa
     )
 
 
-def simulate(scenario: Scenario) -> Outcome:
-    """Run a scenario and return what came of it."""
-    return _Flow(scenario).run()
+def simulate(scenario: Scenario, on_time: Callable[[float], None] = lambda _: None) -> Outcome:
+    """Run a scenario and return what came of it; `on_time` is told now and then how many seconds have gone by in it."""
+    return _Flow(scenario, on_time).run()
 
 
 @dataclass
@@ -170,8 +170,9 @@ class _Sink:
 class _Flow:
     """The state of a run, and what happens at each event."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, on_time: Callable[[float], None]) -> None:
         self._scenario = scenario
+        self._on_time = on_time
         self._random = random.Random(scenario.seed)  # noqa: S311
         self._arrivals = Arrivals(scenario.surges)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -390,6 +391,7 @@ class _Flow:
     # What is told
 
     def _sample(self) -> None:
+        self._on_time(self._now)
         lags = [self._log_end(number) - stored for number, stored in enumerate(self._stored_counts)]
         self._at_s.append(self._now)
         self._lag.append(sum(lags))

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+
+from rich.progress import Progress, TaskID
 
 from ops.planning.arrivals import Surge
 from ops.planning.chart import Line, draw_lines
@@ -57,11 +60,20 @@ def planned(cameras: int, seconds: float) -> Scenario:
     return scenario_of(plan, detect_ms, (costs.worker_ms, costs.bridge_ms, costs.sink_ms), seconds)
 
 
-def run(cameras: int, changes: Mapping[str, Callable[[Scenario], Scenario]], seconds: float) -> Iterator[Row]:
-    """Run the planned system with each of the changes."""
+def run(
+    cameras: int, changes: Mapping[str, Callable[[Scenario], Scenario]], seconds: float, progress: Progress
+) -> Iterator[Row]:
+    """Run the planned system with each of the changes, and show how far each run is."""
     system = planned(cameras, seconds)
     for what, change in changes.items():
-        yield Row(cameras, what, simulate(change(system)))
+        bar = progress.add_task(f"{cameras:,} cameras, {what}", total=seconds)
+        found = simulate(change(system), partial(_show, progress, bar, seconds))
+        progress.remove_task(bar)
+        yield Row(cameras, what, found)
+
+
+def _show(progress: Progress, bar: TaskID, seconds: float, at: float) -> None:
+    progress.update(bar, completed=min(at, seconds))
 
 
 def picture(title: str, rows: list[Row]) -> str:
