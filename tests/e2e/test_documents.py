@@ -39,6 +39,7 @@ ELSEWHERE = {
     "export ": "the test's own environment",
     "python -m bench": "the project's own measurements",
     "python -m ops.planning": "unit/ops/planning",
+    "python -m docs": "unit/docs",
     "python -m workers": "integration/workers",
     "crowdwatch plan": "unit/ops/planning",
     "crowdwatch models compare": "unit/detection",
