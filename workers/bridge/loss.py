@@ -51,6 +51,11 @@ class LossDetector:
         return task in self._flights
 
     @property
+    def frames(self) -> int:
+        """Offsets of all tasks in flight."""
+        return sum(len(task.offsets) for task in self._flights)
+
+    @property
     def patience_s(self) -> float:
         """A few service times: four times the smoothed mean plus four deviations (as RFC 6298 smooths them)."""
         if self._mean_s is None:

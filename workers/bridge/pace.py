@@ -29,3 +29,8 @@ class Pace:
         """Frames in a full range, from 1 to the most."""
         wanted = _FIRST_FRAMES if self._frame_s is None else round(_TASK_S / max(self._frame_s, 1e-6))
         return min(max(1, wanted), self._most)
+
+    @property
+    def frame_s(self) -> float:
+        """How long a worker takes for a frame: 0 before that is known."""
+        return self._frame_s or 0.0

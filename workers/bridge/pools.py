@@ -12,12 +12,28 @@ _GPU_TASKS = 8
 
 @dataclass
 class Pool:
-    """The workers of one queue: their tasks in flight, their pace, and whether they have said of late that they are."""
+    """The workers of one queue: their tasks in flight, their pace, and whether they have said of late that they are.
+
+    `waiting` is how many tasks wait that no worker has taken, None while Redis does not tell.
+    """
 
     queue: str
     pace: Pace
     losses: LossDetector = field(default_factory=LossDetector)
     present: bool = False
+    waiting: int | None = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a new task would wait."""
+        return bool(self.waiting)
+
+    @property
+    def work_s(self) -> float:
+        """How long one worker would take for what waits, if those tasks are like all that are in flight."""
+        if not self.waiting or not len(self.losses):
+            return 0.0
+        return self.waiting * self.pace.frame_s * self.losses.frames / len(self.losses)
 
 
 class Pools:
@@ -39,6 +55,10 @@ class Pools:
     def of(self, topic: str) -> tuple[Pool, ...]:
         """The pools that work on a topic; none for one that is no source."""
         return self._of.get(topic, ())
+
+    def served(self, topic: str) -> list[Pool]:
+        """The pools of a topic's frames that tasks go to now: the GPU's only while it is there."""
+        return [pool for pool in self.of(topic) if pool.present or pool.queue != QUEUE_DETECT_GPU]
 
     def choose(self, topic: str) -> Pool:
         """Return the pool for the next task: the GPU's while it is there and wants for work, else the CPU's."""

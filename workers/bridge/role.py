@@ -28,7 +28,12 @@ _POLL_MS = 20
 _POLL_RECORDS = 2000
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.02
+_LOOK_AT_LEAST_EVERY_S = 0.25
+_SHARE_OF_WORK = 1 / 8
+"""New frames would wait behind the tasks that wait: they are looked for when this share of that work may be done."""
+
+_REDIS_AGAIN_S = 0.5
 _ABSENCE_S = 2.0
 _ENQUEUE_AT_ONCE = 64
 
@@ -72,7 +77,8 @@ class Bridge:
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
         self._turn = 0
-        self._next_commit = self._next_judgement = self._next_look = self._tasks_down_until = float("-inf")
+        self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
+        self._next_look = self._next_wide_look = float("-inf")
         self._last_step = clock()
         self._healthy = {"kafka": False, "redis": False}
 
@@ -122,7 +128,8 @@ class Bridge:
         if now - self._last_step > _ABSENCE_S:
             self._forgive()
         if not self._unread:
-            self._unread = self._consumer.poll(_POLL_MS, max_records=_POLL_RECORDS)
+            until_look_ms = math.ceil(1000 * max(0.0, self._next_look - now)) if self._ledgers else _POLL_MS
+            self._unread = self._consumer.poll(until_look_ms, max_records=_POLL_RECORDS)
         self._last_step = now = self._clock()
         if self._new:
             self._take_over()
@@ -130,11 +137,14 @@ class Bridge:
         if not self._ledgers:
             self._healthy["redis"] = self._probe_tasks()
             return
-        trouble = self._observe_ends(now)
+        looks = now >= self._next_look
+        trouble = self._observe_ends(now) if looks else None
         records, self._unread = self._unread, []
         self._settle(records, now)
         self._finish_catching_up()
-        if trouble is None and now >= self._next_judgement:
+        judges = looks and trouble is None and now >= self._next_judgement
+        self._count_waiting(now, everywhere=judges)
+        if judges:
             self._next_judgement = now + _JUDGE_EVERY_S
             self._judge(now, caught_up=len(records) < _POLL_RECORDS)
         self._enqueue(now)
@@ -149,13 +159,15 @@ class Bridge:
 
         Now and then it looks at `Faces` too: while one of its partitions has no leader, a worker waits with results.
         """
-        if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY_S
+        if now >= self._next_wide_look:
+            self._next_wide_look = now + _LOOK_AT_LEAST_EVERY_S
             numbers = {number for _, number in self._ledgers}
             places = [*self._ledgers, *((self._settings.topic_faces, number) for number in sorted(numbers))]
         else:  # uploads have tasks of their own, and a partition with a backlog has enough to do
             frames = self._settings.topic_frames
             places = [place for place, of in self._ledgers.items() if place[0] == frames and not of.has_backlog]
+        work_s = min(pool.work_s for pool in self._pools.served(self._settings.topic_frames))
+        self._next_look = now + min(max(_LOOK_EVERY_S, _SHARE_OF_WORK * work_s), _LOOK_AT_LEAST_EVERY_S)
         if not places:
             return None
         try:
@@ -283,25 +295,40 @@ class Bridge:
             for pool, tasks in queued:
                 pool.losses.wait_in_order(tasks)
 
+    def _count_waiting(self, now: float, everywhere: bool) -> None:
+        """Learn how many tasks wait in each queue, or only in those that this bridge has tasks in flight of."""
+        if now < self._tasks_down_until:
+            return
+        try:
+            for pool in self._pools.all:
+                pool.waiting = self._tasks.length(pool.queue) if everywhere or len(pool.losses) else 0
+                if everywhere and pool.queue == QUEUE_DETECT_GPU:
+                    self._look_for_gpu(pool)
+        except UnavailableError as error:
+            self._miss_redis(error, now)
+        else:
+            self._healthy["redis"] = True
+
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
         for pool in self._pools.all:
-            try:
-                waiting = self._tasks.length(pool.queue)
-                if pool.queue == QUEUE_DETECT_GPU:
-                    self._look_for_gpu(pool)
-            except UnavailableError as error:
-                if self._healthy["redis"]:
-                    log.warning("%s", error)
-                self._healthy["redis"] = False
-                pool.losses.forgive(now)
+            if pool.waiting is None:
                 continue
-            self._healthy["redis"] = True
-            _WAITING.labels(pool.queue).set(waiting)
+            _WAITING.labels(pool.queue).set(pool.waiting)
             if pool.queue == QUEUE_INTERACTIVE:
-                self._uploads_wait = waiting > 0
+                self._uploads_wait = pool.busy
             if caught_up:
-                self._lose(pool.queue, pool.losses.lost(now, waiting))
+                self._lose(pool.queue, pool.losses.lost(now, pool.waiting))
+
+    def _miss_redis(self, error: UnavailableError, now: float) -> None:
+        """Tell once that Redis does not answer, judge nothing until it does, and leave it alone for a while."""
+        if self._healthy["redis"]:
+            log.warning("%s", error)
+        self._healthy["redis"] = False
+        self._tasks_down_until = now + _REDIS_AGAIN_S
+        for pool in self._pools.all:
+            pool.waiting = None
+        self._forgive()
 
     def _look_for_gpu(self, pool: Pool) -> None:
         """Learn whether a GPU's workers are there; when they have gone, what waits for them goes to the CPU's.
@@ -327,7 +354,7 @@ class Bridge:
         if now < self._tasks_down_until:
             return
         places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
-        idle, sent, busy = 0, 0, self._busy_queues()
+        idle, sent = 0, 0
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
             ledger = self._ledgers[places[self._turn]]
@@ -337,7 +364,7 @@ class Bridge:
                 now,
                 pool.pace.frames,
                 own_tasks_wait=is_upload and self._uploads_wait,
-                workers_busy=pool.queue in busy,
+                workers_busy=pool.busy,
             )
             if task is None:
                 idle += 1
@@ -349,25 +376,12 @@ class Bridge:
             _LAG.labels(*place).set(ledger.lag)
             _IN_FLIGHT.labels(*place).set(ledger.in_flight)
 
-    def _busy_queues(self) -> set[str]:
-        """Return the queues in which tasks wait that no worker has taken; asks only where something is in flight."""
-        busy = set()
-        for pool in self._pools.all:
-            try:
-                if len(pool.losses) > 0 and self._tasks.length(pool.queue) > 0:
-                    busy.add(pool.queue)
-            except UnavailableError as error:
-                log.debug("%s", error)  # the next judgement tells of it
-        return busy
-
     def _send(self, task: DetectRange, pool: Pool, ledger: PartitionLedger, now: float) -> bool:
         try:
             self._tasks.enqueue(task, pool.queue)
         except UnavailableError as error:
             ledger.withdraw(task)
-            self._healthy["redis"] = False
-            self._tasks_down_until = now + 1.0
-            log.warning("%s", error)
+            self._miss_redis(error, now)
             return False
         pool.losses.enqueued(task, now)
         _TASKS.labels(pool.queue).inc()
