@@ -1,8 +1,11 @@
 """What became of a task's offsets, and how it is published: a record in `Faces` for each frame, dead frames aside."""
 
+import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
+from contracts.errors import UnavailableError
 from contracts.faces import FacesRecord
 from contracts.offsets import (
     SERVICE_HEADER,
@@ -11,12 +14,15 @@ from contracts.offsets import (
     TASK_HEADER,
     TRACEPARENT_HEADER,
     OffsetRange,
+    SourceOffset,
 )
 from contracts.tasks import DetectRange
 from messaging.dead import DeadLetters
 from messaging.producer import Producer, wait_for_all
 from messaging.records import LogRecord
 from settings import Settings
+
+log = logging.getLogger(__name__)
 
 _ACKNOWLEDGED_WITHIN_S = 60.0
 
@@ -35,10 +41,15 @@ class Outcome:
 
 
 class OutcomePublisher:
-    """Publishes outcomes, each to the partition number of its source."""
+    """Publishes outcomes, each to the partition number of its source.
+
+    Acknowledgements of a task of several frames are waited for when the next one is published: meanwhile that one is
+    read and detected. What Kafka does not take is missing in `Faces`, and made again from the log.
+    """
 
     def __init__(self, producer: Producer, settings: Settings) -> None:
         self._producer = producer
+        self._sent: list[Future[SourceOffset]] = []
         self._topic_faces = settings.topic_faces
         self._dead = DeadLetters(producer, settings)
 
@@ -52,13 +63,14 @@ class OutcomePublisher:
         self._producer.send(self._topic_faces, None, partition=task.partition, headers=headers)
 
     def publish(self, task: DetectRange, outcomes: Sequence[Outcome], service_ms: Callable[[], float]) -> None:
-        """Publish all outcomes of a task, and wait until Kafka has acknowledged them.
+        """Publish all outcomes of a task; a single one is sent at once, others within the producer's linger.
 
         A dead frame is put aside before its result is published: nobody looks again at an offset that is settled.
 
         Raises:
-            UnavailableError: Kafka did not acknowledge in time; the task is to be lost, and made again.
+            UnavailableError: Kafka did not take them in time.
         """
+        self._see_off_the_last()
         wait_for_all(
             [
                 self._dead.bury(outcome.dead, (outcome.result and outcome.result.error) or "unknown", task.attempt)
@@ -71,7 +83,7 @@ class OutcomePublisher:
             (TASK_HEADER, task.encode()),
             (SERVICE_HEADER, b"%d" % max(1, round(service_ms()))),
         ]
-        sent = [
+        self._sent = [
             self._producer.send(
                 self._topic_faces,
                 None if outcome.result is None else outcome.result.encode(),
@@ -81,8 +93,18 @@ class OutcomePublisher:
             )
             for outcome in outcomes
         ]
-        self._producer.flush(_ACKNOWLEDGED_WITHIN_S)
-        wait_for_all(sent)
+        if len(outcomes) == 1:
+            sent, self._sent = self._sent, []
+            self._producer.flush(_ACKNOWLEDGED_WITHIN_S)
+            wait_for_all(sent)
+
+    def _see_off_the_last(self) -> None:
+        """Wait until Kafka has the results of the task before: it takes no more from a worker than it can keep."""
+        sent, self._sent = self._sent, []
+        try:
+            wait_for_all(sent, _ACKNOWLEDGED_WITHIN_S)
+        except UnavailableError as error:
+            log.warning("results of the task before are missing: %s", error)
 
 
 def _trace(outcome: Outcome) -> list[tuple[str, bytes]]:
