@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import ssl
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _SOCKET_TIMEOUT_S = 5.0
 _SERVED_S = 15
+_MARK_S = 24 * 3600
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0.1}
 """For those who enqueue: without it a refused connection is tried for six seconds, which holds a web request."""
 
@@ -78,6 +80,8 @@ class TaskQueue:
         self._celery.conf.broker_transport_options |= _GIVE_UP_SOON
         self._redis = _redis(settings, _SOCKET_TIMEOUT_S)
         self._address = _address(settings)
+        self._mark = f"crowdwatch.mark.{uuid.uuid4().hex}"
+        self._marked = False
 
     def enqueue(self, task: DetectRange, queue: str = QUEUE_DETECT) -> None:
         """Put the task at the end of `queue`.
@@ -113,6 +117,21 @@ class TaskQueue:
         with _redis_errors(self._address):
             messages: Any = self._redis.lrange(queue, 0, -1)
         return [task for message in reversed(messages) if (task := _decode(message)) is not None]
+
+    def was_emptied(self) -> bool:
+        """Whether Redis has lost what it held since this was asked last; False the first time.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        with _redis_errors(self._address):
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.exists(self._mark)
+            pipeline.set(self._mark, 1, ex=_MARK_S)
+            there, _ = pipeline.execute()
+        emptied = self._marked and not there
+        self._marked = True
+        return emptied
 
     def announce(self, queue: str) -> None:
         """Say that a worker serves `queue`; to be said again every few seconds.

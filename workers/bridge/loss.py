@@ -13,18 +13,23 @@ _FIRST_PATIENCE_S = 15.0
 _LEAST_PATIENCE_S = 2.0
 _MOST_PATIENCE_S = 120.0
 _SERVICE_TIMES = 4
+_LEAST_GRACE_S = 0.5
 _SIGNS_OF_LIFE_S = 10.0
 """A worker that isolates a frame gives a sign of life every three seconds."""
 
 
 @dataclass
 class Flight:
-    """A task between its enqueueing and its results. `alive_at` is when its worker last gave a sign of life."""
+    """A task between its enqueueing and its results.
+
+    `alive_at` is when its worker last gave a sign of life, `dropped` whether its queue was emptied since.
+    """
 
     task: DetectRange
     enqueued_at: float
     overtaken_at: float | None = None
     alive_at: float | None = None
+    dropped: bool = False
 
 
 class LossDetector:
@@ -43,6 +48,7 @@ class LossDetector:
         self._empty_since: float | None = None
         self._mean_s: float | None = None
         self._deviation_s = 0.0
+        self._in_doubt_until = float("-inf")
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -86,6 +92,19 @@ class LossDetector:
             return
         self._deviation_s += (abs(self._mean_s - service_s) - self._deviation_s) / 4
         self._mean_s += (service_s - self._mean_s) / 8
+
+    def emptied(self, now: float) -> None:
+        """Learn that all tasks that waited are gone. Those that workers have are given two service times to come in."""
+        if self._mean_s is None:
+            return
+        for flight in self._flights.values():
+            flight.dropped = True
+        grace_s = max(2 * self._mean_s + 4 * self._deviation_s, _LEAST_GRACE_S)
+        self._in_doubt_until = now + min(grace_s, self.patience_s)
+
+    def in_doubt(self, now: float) -> bool:
+        """Whether it is still to be seen which tasks went with an emptied queue."""
+        return now < self._in_doubt_until
 
     def flights_of(self, topic: str, partition: int) -> list[DetectRange]:
         """Return the tasks of one partition that are in flight."""
@@ -167,6 +186,8 @@ class LossDetector:
         if flight.alive_at is not None:
             return now - flight.alive_at > max(self.patience_s, _SIGNS_OF_LIFE_S)
         patience_s = self.patience_s
+        if flight.dropped and now >= self._in_doubt_until:
+            return True
         if flight.overtaken_at is not None and now - flight.overtaken_at > patience_s:
             return True
         if self._empty_since is None:

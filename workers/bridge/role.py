@@ -33,7 +33,7 @@ _LOOK_AT_LEAST_EVERY_S = 0.25
 _SHARE_OF_WORK = 1 / 8
 """New frames would wait behind the tasks that wait: they are looked for when this share of that work may be done."""
 
-_REDIS_AGAIN_S = 0.5
+_REDIS_AGAIN_S = 0.3
 _ABSENCE_S = 2.0
 _ENQUEUE_AT_ONCE = 64
 
@@ -311,6 +311,7 @@ class Bridge:
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
+        self._look_for_emptied_queues(now)
         for pool in self._pools.all:
             if pool.waiting is None:
                 continue
@@ -329,6 +330,16 @@ class Bridge:
         for pool in self._pools.all:
             pool.waiting = None
         self._forgive()
+
+    def _look_for_emptied_queues(self, now: float) -> None:
+        try:
+            emptied = self._tasks.was_emptied()
+        except UnavailableError:
+            return  # the length of the first queue is not to be had either
+        if emptied:
+            log.warning("Redis was emptied: what waited there is planned again")
+            for pool in self._pools.all:
+                pool.losses.emptied(now)
 
     def _look_for_gpu(self, pool: Pool) -> None:
         """Learn whether a GPU's workers are there; when they have gone, what waits for them goes to the CPU's.
@@ -360,6 +371,9 @@ class Bridge:
             ledger = self._ledgers[places[self._turn]]
             is_upload = ledger.topic == self._settings.topic_uploads
             pool = self._pools.choose(ledger.topic)
+            if pool.losses.in_doubt(now) and pool.queue in busy:
+                idle += 1  # what was lost goes before what is new
+                continue
             task = ledger.plan(
                 now,
                 pool.pace.frames,

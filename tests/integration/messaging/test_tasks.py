@@ -43,3 +43,14 @@ def test_redis_that_is_not_there_is_told_of(settings):
             queue.length(QUEUE_DETECT)
     finally:
         queue.close()
+
+
+def test_an_emptied_redis_is_noticed_once(settings):
+    queue = TaskQueue(settings)
+    try:
+        assert [queue.was_emptied() for _ in range(3)] == [False] * 3
+        with redis.Redis.from_url(settings.redis_url) as client:
+            client.flushdb()
+        assert [queue.was_emptied() for _ in range(3)] == [True, False, False]
+    finally:
+        queue.close()
