@@ -163,9 +163,14 @@ class PartitionLedger:
         self.planned_to = max(self.planned_to, high)
         return in_hands + queued
 
-    def lose(self, task: DetectRange) -> None:
-        """Learn that a task is lost: what is unsettled of it is planned again, the second time in single frames."""
-        attempt = task.attempt + 1
+    def lose(self, task: DetectRange, *, was_tried: bool = True) -> None:
+        """Learn that a task is lost: what is unsettled of it is planned again, the second time in single frames.
+
+        Args:
+            task: one that was in flight.
+            was_tried: whether a worker may have had it; if not, this attempt does not count.
+        """
+        attempt = task.attempt + was_tried
         step = 1 if attempt >= ISOLATED_FROM_ATTEMPT else self._batch_size
         for hole in self._unsettled(task.start, task.stop):
             for start in range(hole.start, hole.stop, step):

@@ -99,12 +99,20 @@ class LossDetector:
             return
         for flight in self._flights.values():
             flight.dropped = True
-        grace_s = max(2 * self._mean_s + 4 * self._deviation_s, _LEAST_GRACE_S)
-        self._in_doubt_until = now + min(grace_s, self.patience_s)
+        self._doubt(now)
 
     def in_doubt(self, now: float) -> bool:
         """Whether it is still to be seen which tasks went with an emptied queue."""
         return now < self._in_doubt_until
+
+    def gone_with_queue(self, now: float) -> list[DetectRange]:
+        """Return the tasks that no worker had when their queue was emptied, and drop their flights."""
+        if self.in_doubt(now):
+            return []
+        gone = [flight.task for flight in self._flights.values() if flight.dropped and flight.alive_at is None]
+        for task in gone:
+            self._land(task)
+        return gone
 
     def flights_of(self, topic: str, partition: int) -> list[DetectRange]:
         """Return the tasks of one partition that are in flight."""
@@ -162,6 +170,8 @@ class LossDetector:
                 flight.overtaken_at = now
             if flight.alive_at is not None:
                 flight.alive_at = now
+        if any(flight.dropped for flight in self._flights.values()):
+            self._doubt(now)
 
     def lost(self, now: float, waiting: int) -> list[DetectRange]:
         """Return the tasks that are lost, and drop their flights.
@@ -178,6 +188,10 @@ class LossDetector:
             self._land(task)
         return gone
 
+    def _doubt(self, now: float) -> None:
+        service_s = self._mean_s or _FIRST_PATIENCE_S
+        self._in_doubt_until = now + min(max(2 * service_s + 4 * self._deviation_s, _LEAST_GRACE_S), self.patience_s)
+
     def _land(self, task: DetectRange) -> None:
         del self._flights[task]
         del self._of_place[task.topic, task.partition][task]
@@ -186,8 +200,6 @@ class LossDetector:
         if flight.alive_at is not None:
             return now - flight.alive_at > max(self.patience_s, _SIGNS_OF_LIFE_S)
         patience_s = self.patience_s
-        if flight.dropped and now >= self._in_doubt_until:
-            return True
         if flight.overtaken_at is not None and now - flight.overtaken_at > patience_s:
             return True
         if self._empty_since is None:

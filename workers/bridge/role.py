@@ -300,6 +300,8 @@ class Bridge:
         if now < self._tasks_down_until:
             return
         try:
+            if everywhere or not self._healthy["redis"]:
+                self._look_for_emptied_queues(now)
             for pool in self._pools.all:
                 pool.waiting = self._tasks.length(pool.queue) if everywhere or len(pool.losses) else 0
                 if everywhere and pool.queue == QUEUE_DETECT_GPU:
@@ -311,7 +313,6 @@ class Bridge:
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
-        self._look_for_emptied_queues(now)
         for pool in self._pools.all:
             if pool.waiting is None:
                 continue
@@ -319,6 +320,7 @@ class Bridge:
             if pool.queue == QUEUE_INTERACTIVE:
                 self._uploads_wait = pool.busy
             if caught_up:
+                self._lose(pool.queue, pool.losses.gone_with_queue(now), were_tried=False)
                 self._lose(pool.queue, pool.losses.lost(now, pool.waiting))
 
     def _miss_redis(self, error: UnavailableError, now: float) -> None:
@@ -332,11 +334,12 @@ class Bridge:
         self._forgive()
 
     def _look_for_emptied_queues(self, now: float) -> None:
-        try:
-            emptied = self._tasks.was_emptied()
-        except UnavailableError:
-            return  # the length of the first queue is not to be had either
-        if emptied:
+        """See whether Redis has lost what waited there.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        if self._tasks.was_emptied():
             log.warning("Redis was emptied: what waited there is planned again")
             for pool in self._pools.all:
                 pool.losses.emptied(now)
@@ -354,11 +357,11 @@ class Bridge:
         if not pool.present:
             self._lose(pool.queue, pool.losses.give_up())
 
-    def _lose(self, queue: str, tasks: list[DetectRange]) -> None:
+    def _lose(self, queue: str, tasks: list[DetectRange], *, were_tried: bool = True) -> None:
         for task in tasks:
             _LOST.labels(queue).inc()
             log.warning("lost: %s, planning it again", task, extra={"task": str(task)})
-            self._ledgers[task.topic, task.partition].lose(task)
+            self._ledgers[task.topic, task.partition].lose(task, was_tried=were_tried)
 
     def _enqueue(self, now: float) -> None:
         """Fill the windows, a task for each partition in turn."""
@@ -371,7 +374,7 @@ class Bridge:
             ledger = self._ledgers[places[self._turn]]
             is_upload = ledger.topic == self._settings.topic_uploads
             pool = self._pools.choose(ledger.topic)
-            if pool.losses.in_doubt(now) and pool.queue in busy:
+            if pool.losses.in_doubt(now) and pool.busy:
                 idle += 1  # what was lost goes before what is new
                 continue
             task = ledger.plan(

@@ -104,6 +104,14 @@ def test_a_task_lost_twice_is_cut_into_single_frames():
     assert all(task.isolated for task in singles)
 
 
+def test_a_task_that_no_worker_had_is_planned_again_as_it_was():
+    ledger = _ledger()
+    ledger.observe_end(32, 0.0)
+    task = ledger.plan(0.0)
+    ledger.lose(task, was_tried=False)
+    assert ledger.plan(0.0) == task
+
+
 def test_what_settles_while_it_waits_to_be_planned_again_is_left_out():
     ledger = _ledger()
     ledger.observe_end(32, 0.0)

@@ -47,9 +47,9 @@ def test_what_was_in_a_queue_that_is_known_to_be_emptied_is_lost_after_two_servi
     detector.emptied(now=1.0)
     detector.enqueued(_task(1), now=1.1)
     assert detector.in_doubt(1.7)
-    assert detector.lost(now=1.7, waiting=1) == []
+    assert detector.gone_with_queue(1.7) == []
     assert not detector.in_doubt(2.0)
-    assert detector.lost(now=2.0, waiting=1) == [_task(0)]
+    assert detector.gone_with_queue(2.0) == [_task(0)]
     assert _task(1) in detector, "it was enqueued since"
 
 
@@ -58,7 +58,17 @@ def test_a_sign_of_life_counts_for_more_than_an_emptied_queue():
     detector.enqueued(_task(0, attempt=3), now=0.0)
     detector.alive(_task(0, attempt=3), now=0.5)
     detector.emptied(now=1.0)
+    assert detector.gone_with_queue(5.0) == []
     assert detector.lost(now=5.0, waiting=0) == []
+
+
+def test_what_went_with_a_queue_is_in_doubt_anew_after_an_absence():
+    detector = _measured(service_s=0.4)
+    detector.enqueued(_task(0), now=0.0)
+    detector.emptied(now=1.0)
+    detector.forgive(now=100.0)
+    assert detector.gone_with_queue(100.5) == []
+    assert detector.gone_with_queue(101.5) == [_task(0)]
 
 
 def test_an_emptied_queue_loses_what_brings_no_result():
