@@ -119,7 +119,10 @@ class Settings(BaseModel):
     # Bridge and workers
     window: int = Field(256, ge=1, le=100_000, description="Offsets of one partition in flight at most.")
     batch_size: int = Field(
-        64, ge=1, le=1024, description="Frames in one task at most; the bridge makes tasks of about 0.4 s of work."
+        64,
+        ge=1,
+        le=1024,
+        description="Frames in one task at most; the bridge makes tasks of about half a second of work.",
     )
     adopt_after_ms: int = Field(
         3000, ge=0, description="When the bridge adopts an upload whose own task brought no result, in milliseconds."

@@ -65,7 +65,7 @@ class Scenario:
         workers_lost: worker processes are killed at its start with their tasks, and are back at its end.
         lost_share: what share of them.
         broker_away: Kafka takes and gives nothing; cameras keep their frames for it.
-        redis_wiped: when Redis loses its queue, in seconds.
+        redis_wiped: when Redis loses its queue, in seconds; its mark, by which bridges see that sooner, is left out.
         surges: more frames for a while.
         seed: of what is random.
     """
