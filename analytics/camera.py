@@ -30,6 +30,7 @@ from contracts.cameras import Camera, ZoneSettings
 from contracts.errors import ContractError
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
+from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms
 
 VERSION = 4
@@ -115,6 +116,16 @@ class CameraAnalytics:
             self._analyse(ordered.frame, changed)
         return changed
 
+    def end(self, source: SourceOffset) -> CameraUpdate:
+        """End all tracks, visits and levels: no pictures are to come. `source` is the last one's place in the log.
+
+        What was counted and learned goes on.
+        """
+        changed = self.flush()
+        if self._tracker is not None:
+            self._start_over(self._size, source, changed)
+        return changed
+
     @property
     def unique(self) -> int:
         """How many different people were seen since counting began."""
@@ -127,7 +138,7 @@ class CameraAnalytics:
         size = self._size if record.image is None else (record.image.width, record.image.height)
         back = self._at_s is not None and at_s < self._at_s - self._parameters.lost_s
         if self._tracker is not None and (size != self._size or back):
-            self._start_over(size, record, changed)
+            self._start_over(size, record.source, changed)
         if self._tracker is None:
             if size != self._size:
                 self._build(size)
@@ -137,24 +148,24 @@ class CameraAnalytics:
         for number, face in enumerate(record.faces):
             box = face.bounding_box
             finds.append(to_find(box.x, box.y, box.width, box.height, face.confidence, number))
-        self._follow(self._tracker.follow(finds, at_s), at_s, record, changed)
+        self._follow(self._tracker.follow(finds, at_s), at_s, record.source, changed)
 
-    def _start_over(self, size: tuple[int, int], record: FacesRecord, changed: CameraUpdate) -> None:
-        """End all tracks and visits: the picture's size is another, or the clock was set back.
+    def _start_over(self, size: tuple[int, int], source: SourceOffset, changed: CameraUpdate) -> None:
+        """End all tracks and visits: the picture's size is another, the clock was set back, or no more is to come.
 
         What was counted and learned goes on.
         """
         assert self._tracker is not None and self._at_s is not None
-        self._follow(self._tracker.finish(), self._at_s, record, changed)
+        self._follow(self._tracker.finish(), self._at_s, source, changed)
         self._next_id, self._tracker = self._tracker.next_id, None
         kept = {name: part.state() for name, part in self._parts().items() if name.split("/")[0] in _LASTING}
         self._build(size)
         for name, state in kept.items():
             self._parts()[name].resume(state)
 
-    def _follow(self, found: TrackUpdate, at_s: float, record: FacesRecord, changed: CameraUpdate) -> None:
+    def _follow(self, found: TrackUpdate, at_s: float, source: SourceOffset, changed: CameraUpdate) -> None:
         def happened(kind: EventKind, event_s: float, **about: Any) -> None:
-            changed.events.append(Event(kind, self.camera.camera_id, _to_time(event_s), record.source, **about))
+            changed.events.append(Event(kind, self.camera.camera_id, _to_time(event_s), source, **about))
 
         for crossing in self._lines.update(found.points, found.ended, found.interval_s):
             happened(

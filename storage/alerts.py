@@ -40,22 +40,29 @@ class Alerts:
             )
         ensure_retention(self._collection, "raised_at", self._retention_s)
 
-    def put(self, alerts: Iterable[Alert]) -> None:
-        """Store alerts as they were raised or cleared. What a person or a channel added to one stays.
+    def put(self, alerts: Iterable[Alert]) -> set[str]:
+        """Store alerts as they were raised or cleared. The first end of one stays, and what people and channels added.
+
+        Returns:
+            The ids of those given as cleared that had another end before.
 
         Raises:
             UnavailableError: MongoDB did not take all of them; to put them again is safe.
         """
-        writes = []
+        writes, ends = [], dict[str, datetime]()
         for alert in alerts:
             document = {**alert.to_dict(), "raised_at": alert.raised_at}
-            change: Document = {"$setOnInsert": document}
+            change: Document | list[Document] = {"$setOnInsert": document}
             if alert.cleared_at is not None:
+                ends[alert.alert_id] = alert.cleared_at
+                end = {"cleared_at": {"$ifNull": ["$cleared_at", alert.cleared_at]}}
                 del document["cleared_at"]
-                change["$set"] = {"cleared_at": alert.cleared_at}
+                change = [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, "$$ROOT", end]}}]
             writes.append(UpdateOne({"_id": alert.alert_id}, change, upsert=True))
         with mongo_errors("cannot store alerts"):
             write_once(self._collection, writes)
+            stored = list(self._collection.find({"_id": {"$in": [*ends]}}, {"cleared_at": 1})) if ends else []
+        return {one["_id"] for one in stored if to_rfc3339(one["cleared_at"]) != to_rfc3339(ends[one["_id"]])}
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> Document | None:
         """Note who has seen an alert, and when, unless somebody had before; None when there is no such alert.

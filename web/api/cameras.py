@@ -90,9 +90,9 @@ def blueprint(services: Services) -> Blueprint:
     @describes({204: "The camera is removed; its results stay.", 404: "There is no such camera."})
     def delete_camera(camera_id: CameraId) -> ResponseReturnValue:
         """Remove a camera, and clear its alerts."""
-        found = services.cameras.delete(camera_id)
-        services.alerts.clear(camera_id, datetime.now(timezone.utc))
-        if not found:
+        if services.cameras.get(camera_id) is not None:
+            services.alerts.clear(camera_id, datetime.now(timezone.utc))
+        if not services.cameras.delete(camera_id):
             raise RequestError(404, f"there is no camera {camera_id!r:.80}")
         return "", 204
 

@@ -62,7 +62,9 @@ class AlertList:
         return self._alerts.acknowledge(alert_id, by, at)
 
     def clear(self, camera_id: str, at: datetime) -> None:
-        """Clear what is open of a camera that is no more: told in the log first, so that to do it again misses nothing.
+        """Clear what is open of a camera before it is removed; what comes up meanwhile the analytics end when it is.
+
+        It is told in the log first, so that to do it again misses nothing.
 
         Raises:
             UnavailableError: MongoDB or Kafka does not answer.

@@ -108,6 +108,11 @@ class AlertRules:
         self._intruders = {zone: tracks for zone, tracks in self._intruders.items() if zone in zones}
         return [cleared for key in gone for cleared in self._end(key, at)]
 
+    def end(self, at: datetime) -> list[Alert]:
+        """Clear all that goes on, and begin anew: the camera was taken away, or switched off."""
+        self._sent, self._intruders = {}, {}
+        return [cleared for key in list(self._going_on) for cleared in self._end(key, at)]
+
     def _is_quiet(self, key: str, severity: Severity, at: datetime) -> bool:
         last = self._sent.get(key)
         if last is None or _RANK[severity] > _RANK[last[1]]:

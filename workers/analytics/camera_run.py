@@ -14,7 +14,7 @@ from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord
 from contracts.occupancy import VenuePart
 from contracts.offsets import SourceOffset
-from contracts.times import from_rfc3339, to_milliseconds, to_rfc3339
+from contracts.times import from_epoch_ms, from_rfc3339, to_milliseconds, to_rfc3339
 from settings import Settings
 from workers.analytics.alerts import AlertRules
 from workers.analytics.outputs import Outputs
@@ -45,6 +45,7 @@ class CameraRun:
         self._venues: dict[str, VenuePart] = {}
         self._live_results = 0
         self._offline = False
+        self._expected_since: datetime | None = None
         self._last: tuple[datetime, SourceOffset] | None = None
         self._heard_s = -math.inf
         self._flushed = True
@@ -61,12 +62,14 @@ class CameraRun:
         if not self._flushed and silent_s >= self._settings.analytics_silence_s:
             self._flushed = True
             self._absorb(self._analytics.flush())
+            if not _is_on(self._camera):
+                self._break_off(now_s)
             return True
-        expected = self._camera.source is None or self._camera.source.enabled
-        is_live = self._live_results >= (1 if self._is_known else _LIVE_RESULTS) and expected
+        is_live = self._live_results >= (1 if self._is_known else _LIVE_RESULTS) and _is_on(self._camera)
         if is_live and not self._offline and self._last and silent_s >= self._settings.camera_offline_s:
             self._offline = True
-            at = self._last[0] + timedelta(seconds=self._settings.camera_offline_s)
+            silent_since = max(self._last[0], self._expected_since or self._last[0])
+            at = silent_since + timedelta(seconds=self._settings.camera_offline_s)
             self._tell(Event(EventKind.CAMERA_OFFLINE, self.camera_id, to_milliseconds(at), self._last[1]))
             return True
         return False
@@ -75,19 +78,38 @@ class CameraRun:
         """Take what waits for a missing result: nothing more will come."""
         self._absorb(self._analytics.flush())
 
-    def follow(self, camera: Camera | None) -> bool:
-        """Go on with other settings, the defaults when None; return whether that changes anything."""
-        self._is_known = camera is not None
-        if camera is None and self._camera.source is not None:
-            self._live_results = 0  # whoever takes a captured camera away expects its silence
+    def follow(self, camera: Camera | None, now_s: float) -> bool:
+        """Go on with other settings, the defaults when None; return whether that changes anything.
+
+        All that goes on of a camera ends when it is taken away, and when it is silent after it was switched off. The
+        silence of one that is put back, or switched on, counts from then.
+        """
+        is_known, was_known, before = camera is not None, self._is_known, self._camera
         camera = camera or Camera(self.camera_id)
-        if camera == self._camera:
+        if is_known == was_known and camera == before:
             return False
-        self._camera = camera
+        if was_known and not is_known:
+            self._end_alerts(now_s)
+            self._live_results = min(self._live_results, 1)  # its silence is expected, unless it goes on sending
+        elif _is_on(before) and not _is_on(camera):
+            self._flushed = False  # what it sends until its capture has stopped begins nothing that would not end
+        elif is_known and (not was_known or not _is_on(before)):
+            self._heard_s, self._expected_since = now_s, from_epoch_ms(round(1000 * now_s))
+        self._is_known, self._camera = is_known, camera
         self._analytics = CameraAnalytics.restore(self._analytics.checkpoint(), with_picture(camera))
         at = self._last[0] if self._last else datetime.now(timezone.utc)
         self.outputs.alerts += self._rules.keep_zones({zone.name for zone in camera.zones}, at)
         return True
+
+    def _break_off(self, now_s: float) -> None:
+        """End what the pictures showed, and all alerts."""
+        if self._last is not None:
+            self._absorb(self._analytics.end(self._last[1]))
+        self._end_alerts(now_s)
+
+    def _end_alerts(self, now_s: float) -> None:
+        self.outputs.alerts += self._rules.end(from_epoch_ms(round(1000 * now_s)))
+        self._offline = False
 
     def _hear(self, record: FacesRecord, now_s: float) -> None:
         self._heard_s, self._flushed = now_s, False
@@ -138,12 +160,14 @@ class CameraRun:
         """Return the whole state, outputs left out: compressed JSON."""
         state: dict[str, Any] = {
             "camera": self._camera.to_dict(),
+            "known": self._is_known,
             "analytics": self._analytics.checkpoint().decode(),
             "series": self._series.state(),
             "rules": self._rules.state(),
             "venues": [vars(part) for part in self._venues.values()],
             "live_results": self._live_results,
             "offline": self._offline,
+            "expected_since": None if self._expected_since is None else to_rfc3339(self._expected_since),
             "flushed": self._flushed,
             "last": None if self._last is None else [to_rfc3339(self._last[0]), *vars(self._last[1]).values()],
         }
@@ -164,10 +188,17 @@ class CameraRun:
         run._venues = {one["venue"]: VenuePart(**one) for one in fields["venues"]}
         run._live_results, run._offline = fields["live_results"], fields["offline"]
         run._flushed = fields["flushed"]
+        run._is_known = fields.get("known", True)  # what wrote no `known` did not tell
+        if fields.get("expected_since") is not None:
+            run._expected_since = from_rfc3339(fields["expected_since"])
         if fields["last"] is not None:
             at, topic, partition, offset = fields["last"]
             run._last = from_rfc3339(at), SourceOffset(topic, partition, offset)
         return run
+
+
+def _is_on(camera: Camera) -> bool:
+    return camera.source is None or camera.source.enabled
 
 
 def with_picture(camera: Camera) -> Camera:

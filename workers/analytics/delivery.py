@@ -58,7 +58,8 @@ class Delivery:
         self._heatmaps.put([(heat, version) for version, outputs in told for heat in outputs.heats])
         self._venues.put([(part, version) for version, outputs in told for part in outputs.venues])
         self._snapshots.want(self._pictured(events, alerts), datetime.now(timezone.utc))
-        self._alerts.put(alerts)
+        ended_before = self._alerts.put(alerts)
+        alerts = [one for one in alerts if one.cleared_at is None or one.alert_id not in ended_before]
         self._producer.send_all(
             [
                 (topic, one.camera_id.encode(), one.encode())

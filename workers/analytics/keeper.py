@@ -56,7 +56,7 @@ class Keeper:
         self._cameras: Mapping[str, Camera] = {}
         self._held: dict[int, dict[str, _Held]] = {}
 
-    def load(self, partition: int, end: int) -> None:
+    def load(self, partition: int, end: int, now_s: float) -> None:
         """Take a partition over, whose log ends at `end`, and deliver what may not have been.
 
         A state from beyond the end belongs to a log that is no more: it goes on with the new one.
@@ -72,7 +72,7 @@ class Keeper:
             except ContractError as error:
                 log.warning("%s begins anew, its checkpoint cannot be read: %s", one.camera_id, error)
                 run = CameraRun(one.camera_id, self._cameras.get(one.camera_id), self._settings)
-            changed = run.follow(self._cameras.get(one.camera_id))
+            changed = run.follow(self._cameras.get(one.camera_id), now_s)
             held[one.camera_id] = _Held(run, one.version, one.offset if one.offset <= end else 0, changed=changed)
             told.append((one.version, Outputs.decode(one.outputs)))
         self._delivery.deliver(told, again=True)
@@ -82,12 +82,12 @@ class Keeper:
         """Forget a partition."""
         self._held.pop(partition, None)
 
-    def follow(self, cameras: Mapping[str, Camera]) -> None:
+    def follow(self, cameras: Mapping[str, Camera], now_s: float) -> None:
         """Go on with these settings of the cameras; those left out go on with the defaults."""
         self._cameras = cameras
         for held in self._all():
             camera_id = held.run.camera_id
-            if held.run.follow(cameras.get(camera_id)):
+            if held.run.follow(cameras.get(camera_id), now_s):
                 log.info("%s: settings changed", camera_id)
                 held.changed = True
 

@@ -141,7 +141,7 @@ class Analytics:
             first, end = bounds[place]
             committed = self._consumer.committed(place)
             start = first if committed is None or committed[0] > end else max(committed[0], first)
-            self._keeper.load(place[1], end)
+            self._keeper.load(place[1], end, self._clock())
             self._consumer.seek(place, start)
             self._positions[place[1]] = start
         self._listening_since_s = self._clock()
@@ -187,7 +187,7 @@ class Analytics:
         if changes.changed or changes.removed:
             self._cameras = {name: one for name, one in self._cameras.items() if name not in changes.removed}
             self._cameras |= changes.changed
-            self._keeper.follow(self._cameras)
+            self._keeper.follow(self._cameras, self._clock())
 
     def _insist(self, stop: threading.Event, step: Callable[[], None]) -> None:
         """Do a step for as long as it takes until the servers have taken it, or the role is stopped."""

@@ -3,7 +3,7 @@
 import threading
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import cv2
 import numpy as np
@@ -61,16 +61,23 @@ def test_with_a_camera_its_open_alerts_go(web, mongo, settings):
     at = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
     for camera_id in ("gate-1", "hall"):
         assert client.put(f"/api/cameras/{camera_id}", json={}).status_code == 201
+    for camera_id in ("gate-1", "hall", "cellar"):
         stored.put([Alert("camera_offline", Severity.WARNING, camera_id, "sends nothing any more", camera_id, at)])
     records = []
     with closing(log):
         log.start()
+        assert client.delete("/api/cameras/cellar").status_code == 404
         assert client.delete("/api/cameras/gate-1").status_code == 204
         web.wait_until(lambda: records.extend(log.poll(100)) or records)
     (told,) = (Alert.decode(record.value) for record in records)
     assert told.camera_id == "gate-1" and told.cleared_at > at
     cleared = {one["camera_id"]: one["cleared_at"] for one in client.get("/api/alerts").json["items"]}
-    assert cleared == {"gate-1": to_rfc3339(told.cleared_at), "hall": None}
+    assert cleared == {"gate-1": to_rfc3339(told.cleared_at), "hall": None, "cellar": None}
+    assert stored.put([told]) == set()
+    assert stored.put([replace(told, cleared_at=told.cleared_at + timedelta(seconds=9))]) == {told.alert_id}
+    assert stored.open_of("gate-1") == []
+    (kept,) = client.get("/api/alerts?camera=gate-1").json["items"]
+    assert kept["cleared_at"] == to_rfc3339(told.cleared_at)
 
 
 @pytest.mark.parametrize(

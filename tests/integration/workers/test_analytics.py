@@ -174,6 +174,27 @@ def test_a_camera_that_falls_silent_is_offline_until_it_comes_back(
     assert kinds(database, camera_id="old-1") == Counter(), "who plays old pictures is not live"
 
 
+def test_a_silent_camera_that_is_removed_is_told_anew_when_it_is_put_back(
+    fleet: Fleet, database: Any, cameras: Cameras, send: Any
+) -> None:
+    fleet.settings = fleet.settings.model_copy(update={"camera_offline_s": 3})
+    cameras.put(Camera("gate-1"))
+    fleet.start("analytics")
+    fleet.wait_for("owning partitions", "analytics")
+    send("gate-1", walkers("gate-1", 4, ago(4)))
+
+    def alerts() -> list[bool]:
+        return [one["cleared_at"] is None for one in database.alerts.find().sort("raised_at")]
+
+    until("an alert", lambda: alerts() == [True])
+    cameras.delete("gate-1")
+    until("no open alert", lambda: alerts() == [False])
+    cameras.put(Camera("gate-1"))
+    until("another alert", lambda: alerts() == [False, True])
+    send("gate-1", walkers("gate-1", 2, ago(2), first=100))
+    until("its end", lambda: alerts() == [False, False])
+
+
 def test_a_venue_counts_over_cameras_and_processes(fleet: Fleet, database: Any, cameras: Cameras, send: Any) -> None:
     limited = fleet.settings.model_copy(update={"venue_limits": ("Arena=2",)})
     other = Fleet(limited, fleet._folder / "other")

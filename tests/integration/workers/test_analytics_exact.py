@@ -92,9 +92,9 @@ def analyse(records: Sequence[FacesRecord], settings: Settings, producer: Produc
         keeper = Keeper(
             MortalCheckpoints(client, settings, fate), MortalDelivery(client, producer, settings, fate), settings
         )
-        keeper.follow(cameras)
+        keeper.follow(cameras, now_s)
         try:
-            keeper.load(0, len(records))
+            keeper.load(0, len(records), now_s)
             for offset in range(committed, len(records), BATCH):
                 for place, record in enumerate(records[offset : offset + BATCH], offset):
                     keeper.take(0, place, record, now_s)
@@ -146,7 +146,7 @@ def test_of_two_owners_one_is_refused(settings: Settings, producer: Producer) ->
         for _ in range(2)
     ]
     for keeper in keepers:
-        keeper.load(0, len(records))
+        keeper.load(0, len(records), 0.0)
     for offset, record in enumerate(records):
         keepers[0].take(0, offset, record, 0.0)
     for offset, record in enumerate(records[:100]):
@@ -154,7 +154,7 @@ def test_of_two_owners_one_is_refused(settings: Settings, producer: Producer) ->
     assert keepers[0].save(1.0, everything=True) == set()
     assert keepers[1].save(1.0, everything=True) == {0}
     assert keepers[1].partitions() == []
-    keepers[1].load(0, len(records))
+    keepers[1].load(0, len(records), 0.0)
     assert not keepers[1].take(0, len(records) - 1, records[-1], 0.0), "the other one had it"
     with pymongo.MongoClient(settings.mongodb_uri) as reader:
         reader.drop_database(settings.mongodb_database)

@@ -1,5 +1,6 @@
 """What becomes of events and seconds: alerts with their ends and cool-downs, minutes, hours, gaps, venues, silence."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from analytics.occupancy import OccupancySecond
 from analytics.uses.attendance import Counted
 from contracts.cameras import Camera
 from contracts.events import Event, EventKind, Severity
-from contracts.faces import FacesRecord, ImageSize, Status
+from contracts.faces import BoundingBox, Face, FacesRecord, ImageSize, Status
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms, from_rfc3339
 from settings import Settings
@@ -154,7 +155,7 @@ def test_the_silence_of_a_camera_that_was_removed_is_no_alarm_unless_it_went_on_
     run = CameraRun("gate-1", Camera.from_dict(document), Settings(auth="off"))
     for number in range(20):
         run.take(record(number / 10, AT_S), AT_S + number / 10)
-    run.follow(None)
+    run.follow(None, AT_S + 2)
     run.watch(AT_S + 100, AT_S)
     run.watch(AT_S + 200, AT_S)
     assert run.outputs.events == []
@@ -181,8 +182,102 @@ def test_a_camera_with_a_document_is_live_from_its_first_result(
     for number in range(results):
         run.take(record(number / 10, AT_S), AT_S + number / 10)
     restored = CameraRun.restore("gate-1", run.state(), settings)
-    restored.follow(camera)
+    assert not restored.follow(camera, AT_S + 2)
     for one in (run, restored):
         one.watch(AT_S + 100, AT_S)
         one.watch(AT_S + 101, AT_S)
         assert [event.kind.value for event in one.outputs.events if event.kind.value.startswith("camera")] == expected
+
+
+GATE = Camera.from_dict({"camera_id": "gate-1", "source": {"url": "rtsp://camera/1"}})
+GATE_OFF = Camera.from_dict({"camera_id": "gate-1", "source": {"url": "rtsp://camera/1", "enabled": False}})
+
+
+def silent_run() -> CameraRun:
+    """A camera that sent for a second, and is offline."""
+    run = CameraRun("gate-1", GATE, Settings(auth="off"))
+    for number in range(10):
+        run.take(record(number / 10, AT_S), AT_S + number / 10)
+    watched(run, AT_S + 60)
+    return run
+
+
+def watched(run: CameraRun, at_s: float) -> CameraRun:
+    """Watch its silence a few times, with a restart on the way."""
+    for late_s in (0.0, 1.0):
+        run.watch(at_s + late_s, AT_S)
+    outputs, run = run.outputs, CameraRun.restore("gate-1", run.state(), Settings(auth="off"))
+    run.outputs = outputs
+    run.watch(at_s + 2, at_s)  # nobody listened before
+    return run
+
+
+def told(run: CameraRun) -> list[tuple[str, bool]]:
+    """Return the alerts so far: the first of them is a, the second b; and whether it is told as cleared."""
+    ids = list(dict.fromkeys(alert.alert_id for alert in run.outputs.alerts))
+    return [("ab"[ids.index(alert.alert_id)], alert.cleared_at is not None) for alert in run.outputs.alerts]
+
+
+def test_what_goes_on_of_a_camera_ends_when_it_is_taken_away_and_comes_again_when_it_is_put_back() -> None:
+    run = silent_run()
+    assert told(run) == [("a", False)]
+    assert run.follow(None, AT_S + 70)
+    run = watched(run, AT_S + 200)
+    assert told(run) == [("a", False), ("a", True)]
+    assert run.outputs.alerts[-1].cleared_at == AT + timedelta(seconds=70)
+    assert run.follow(GATE, AT_S + 300)
+    assert not run.watch(AT_S + 310, AT_S), "its silence counts from when it was put back"
+    run = watched(run, AT_S + 340)
+    assert told(run) == [("a", False), ("a", True), ("b", False)]
+    assert run.outputs.alerts[-1].raised_at == AT + timedelta(seconds=330)
+    run.take(record(400, AT_S), AT_S + 400)
+    assert told(run)[3:] == [("b", True)]
+
+
+def test_a_camera_with_a_document_of_defaults_is_taken_away_too() -> None:
+    run = CameraRun("gate-1", Camera("gate-1"), Settings(auth="off"))
+    run.take(record(0, AT_S), AT_S)
+    watched(run, AT_S + 60)
+    assert run.follow(None, AT_S + 70)
+    assert not run.follow(None, AT_S + 71)
+    watched(run, AT_S + 200)
+    assert told(run) == [("a", False), ("a", True)]
+
+
+def test_a_camera_that_is_switched_off_is_not_offline() -> None:
+    run = silent_run()
+    assert run.follow(GATE_OFF, AT_S + 70)
+    run.take(record(70.5, AT_S), AT_S + 70.5)  # was on the way
+    run = watched(run, AT_S + 80)
+    assert told(run) == [("a", False), ("a", True)]
+    assert run.follow(GATE, AT_S + 300)
+    run = watched(run, AT_S + 302)
+    assert told(run) == [("a", False), ("a", True)]
+    run = watched(run, AT_S + 340)
+    assert told(run)[2:] == [("b", False)]
+
+
+def test_a_zone_that_is_full_when_its_camera_is_switched_off_is_told_again_when_it_is_on() -> None:
+    zone = {"name": "hall", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "limit": 1}
+    on, off = (
+        Camera.from_dict({**camera.to_dict(), "camera_id": "gate-1", "zones": [zone]}) for camera in (GATE, GATE_OFF)
+    )
+    face = Face(0, BoundingBox(20, 10, 12, 12), 0.9)
+    run, at_s = CameraRun("gate-1", on, Settings(auth="off")), 0.0
+
+    def show(seconds: int) -> None:
+        nonlocal at_s
+        for _ in range(10 * seconds):
+            at_s += 0.1
+            run.take(replace(record(at_s, AT_S), faces=(face,)), AT_S + at_s)
+
+    show(5)
+    run.follow(off, AT_S + at_s)
+    show(1)
+    assert told(run) == [("a", False)]
+    run.watch(AT_S + at_s + 3, AT_S)
+    assert told(run) == [("a", False), ("a", True)]
+    at_s += 100
+    run.follow(on, AT_S + at_s)
+    show(5)
+    assert told(run) == [("a", False), ("a", True), ("b", False)]
