@@ -17,6 +17,8 @@ from web.services.cursors import decode_place, encode_place
 Entry = dict[str, Any]
 
 _ACKNOWLEDGED_WITHIN_S = 10.0
+_OF_A_VENUE = "capacity"
+"""The rule whose alerts name the camera that counted last, and go on without it."""
 
 
 class EventList:
@@ -69,7 +71,8 @@ class AlertList:
         Raises:
             UnavailableError: MongoDB or Kafka does not answer.
         """
-        cleared = [replace(alert, cleared_at=max(at, alert.raised_at)) for alert in self._alerts.open_of(camera_id)]
+        its = [alert for alert in self._alerts.open_of(camera_id) if alert.rule != _OF_A_VENUE]
+        cleared = [replace(alert, cleared_at=max(at, alert.raised_at)) for alert in its]
         if cleared:
             topic, key = self._settings.topic_alerts, camera_id.encode()
             self._producer.send_all([(topic, key, alert.encode()) for alert in cleared], _ACKNOWLEDGED_WITHIN_S)
