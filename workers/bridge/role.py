@@ -1,6 +1,5 @@
 """The bridge role: the ledger and the loss detection, driven by Kafka and Celery."""
 
-import json
 import logging
 import math
 import threading
@@ -9,8 +8,8 @@ from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge
 
-from contracts.errors import ContractError, UnavailableError
-from contracts.offsets import SERVICE_HEADER, SETTLES_HEADER, SOURCE_TOPIC_HEADER, TASK_HEADER, OffsetRange
+from contracts.errors import UnavailableError
+from contracts.offsets import SERVICE_HEADER, SOURCE_TOPIC_HEADER
 from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
@@ -18,6 +17,7 @@ from messaging.reader import LogReader
 from messaging.records import LogRecord
 from messaging.tasks import TaskQueue
 from settings import Settings
+from workers.bridge.answers import what_it_settles, who_answered
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.pools import Pool, Pools
 from workers.runner import run_steps
@@ -235,7 +235,7 @@ class Bridge:
         touched: set[Place] = set()
         answered: set[DetectRange] = set()
         for record in records:
-            settled = _what_it_settles(record)
+            settled = what_it_settles(record)
             if settled is None:
                 self._note_sign_of_life(record, now)
                 continue
@@ -245,7 +245,7 @@ class Bridge:
                 continue
             ledger.settle(offsets, record.source.offset)
             touched.add(place)
-            task = _who_answered(record, *place)
+            task = who_answered(record, *place)
             pool = self._pools.holding(task) if task is not None else None
             for one in self._pools.of(place[0]) if pool is None else (pool,):
                 one.losses.progressed(now)
@@ -264,7 +264,7 @@ class Bridge:
 
     def _note_sign_of_life(self, record: LogRecord, now: float) -> None:
         topic = (record.header(SOURCE_TOPIC_HEADER) or b"").decode("utf-8", "replace")
-        task = _who_answered(record, topic, record.source.partition) if topic in self._sources else None
+        task = who_answered(record, topic, record.source.partition) if topic in self._sources else None
         pool = self._pools.holding(task) if task is not None else None
         if task is not None and pool is not None:
             pool.losses.alive(task, now)
@@ -428,29 +428,6 @@ class Bridge:
         except UnavailableError:
             return False
         return True
-
-
-def _what_it_settles(record: LogRecord) -> tuple[str, OffsetRange] | None:
-    """Return the source topic and the offsets that a record in `Faces` answers for; None for a foreign one."""
-    settles, topic = record.header(SETTLES_HEADER), record.header(SOURCE_TOPIC_HEADER)
-    if settles is None:
-        return None
-    try:
-        offsets = OffsetRange.decode(settles)
-        return (topic.decode() if topic else str(json.loads(record.value or b"")["source"]["topic"])), offsets
-    except (ContractError, ValueError, KeyError, TypeError) as error:
-        log.warning("a record at %s settles nothing: %s", record.source, error)
-        return None
-
-
-def _who_answered(record: LogRecord, topic: str, partition: int) -> DetectRange | None:
-    """Return the task that published a record, None when it does not say."""
-    task = record.header(TASK_HEADER)
-    try:
-        return None if task is None else DetectRange.decode(topic, partition, task)
-    except ContractError as error:
-        log.warning("a record at %s names no task: %s", record.source, error)
-        return None
 
 
 def _faces_offset(committed: tuple[int, str] | None, default: int) -> int:
