@@ -118,8 +118,12 @@ class TaskQueue:
             messages: Any = self._redis.lrange(queue, 0, -1)
         return [task for message in reversed(messages) if (task := _decode(message)) is not None]
 
+    def begin_watch(self) -> None:
+        """Let the next asking whether Redis was emptied be the first: what was before is of no matter."""
+        self._marked = False
+
     def was_emptied(self) -> bool:
-        """Whether Redis has lost what it held since this was asked last; False the first time.
+        """Whether Redis has lost what it held since this was asked last; False the first time after `begin_watch`.
 
         Raises:
             UnavailableError: Redis does not answer.

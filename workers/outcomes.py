@@ -1,6 +1,7 @@
 """What became of a task's offsets, and how it is published: a record in `Faces` for each frame, dead frames aside."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ class OutcomePublisher:
         Raises:
             UnavailableError: Kafka did not take them in time.
         """
-        self._see_off_the_last()
+        service = b"%d" % max(1, round(service_ms()))
+        deadline = time.monotonic() + _ACKNOWLEDGED_WITHIN_S
+        self._see_off_the_last(deadline)
         wait_for_all(
             [
                 self._dead.bury(outcome.dead, (outcome.result and outcome.result.error) or "unknown", task.attempt)
@@ -81,7 +84,7 @@ class OutcomePublisher:
         beside = [
             (SOURCE_TOPIC_HEADER, task.topic.encode()),
             (TASK_HEADER, task.encode()),
-            (SERVICE_HEADER, b"%d" % max(1, round(service_ms()))),
+            (SERVICE_HEADER, service),
         ]
         self._sent = [
             self._producer.send(
@@ -95,14 +98,14 @@ class OutcomePublisher:
         ]
         if len(outcomes) == 1:
             sent, self._sent = self._sent, []
-            self._producer.flush(_ACKNOWLEDGED_WITHIN_S)
+            self._producer.flush(max(0.0, deadline - time.monotonic()))
             wait_for_all(sent)
 
-    def _see_off_the_last(self) -> None:
+    def _see_off_the_last(self, deadline: float) -> None:
         """Wait until Kafka has the results of the task before: it takes no more from a worker than it can keep."""
         sent, self._sent = self._sent, []
         try:
-            wait_for_all(sent, _ACKNOWLEDGED_WITHIN_S)
+            wait_for_all(sent, max(0.0, deadline - time.monotonic()))
         except UnavailableError as error:
             log.warning("results of the task before are missing: %s", error)
 

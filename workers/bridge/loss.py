@@ -22,7 +22,8 @@ _SIGNS_OF_LIFE_S = 10.0
 class Flight:
     """A task between its enqueueing and its results.
 
-    `alive_at` is when its worker last gave a sign of life, `dropped` whether its queue was emptied since.
+    `alive_at` is when its worker last gave a sign of life; `dropped` whether it was missing from its queue when that
+    was found emptied; `repeated` whether it was enqueued once before, and an answer may be that one's.
     """
 
     task: DetectRange
@@ -30,6 +31,7 @@ class Flight:
     overtaken_at: float | None = None
     alive_at: float | None = None
     dropped: bool = False
+    repeated: bool = False
 
 
 class LossDetector:
@@ -48,7 +50,9 @@ class LossDetector:
         self._empty_since: float | None = None
         self._mean_s: float | None = None
         self._deviation_s = 0.0
+        self._grace_s = 0.0
         self._in_doubt_until = float("-inf")
+        self._gone: set[DetectRange] = set()
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -71,7 +75,8 @@ class LossDetector:
 
     def enqueued(self, task: DetectRange, now: float) -> None:
         """Learn that a task was put at the end of the queue."""
-        self._flights[task] = Flight(task, now)
+        self._flights[task] = Flight(task, now, repeated=task in self._gone)
+        self._gone.discard(task)
         self._of_place[task.topic, task.partition][task] = None
         self._empty_since = None
 
@@ -93,13 +98,19 @@ class LossDetector:
         self._deviation_s += (abs(self._mean_s - service_s) - self._deviation_s) / 4
         self._mean_s += (service_s - self._mean_s) / 8
 
-    def emptied(self, now: float) -> None:
-        """Learn that all tasks that waited are gone. Those that workers have are given two service times to come in."""
+    def emptied(self, now: float, waiting: Sequence[DetectRange]) -> None:
+        """Learn that the queue was emptied, and what waits in it since.
+
+        Of the others, those that workers have are given two service times to come in.
+        """
         if self._mean_s is None:
             return
-        for flight in self._flights.values():
-            flight.dropped = True
-        self._doubt(now)
+        again = set(waiting)
+        for task, flight in self._flights.items():
+            flight.dropped = flight.alive_at is None and task not in again
+        self._gone.clear()
+        self._grace_s = min(max(2 * self._mean_s + 4 * self._deviation_s, _LEAST_GRACE_S), self.patience_s)
+        self._in_doubt_until = now + self._grace_s
 
     def in_doubt(self, now: float) -> bool:
         """Whether it is still to be seen which tasks went with an emptied queue."""
@@ -109,9 +120,10 @@ class LossDetector:
         """Return the tasks that no worker had when their queue was emptied, and drop their flights."""
         if self.in_doubt(now):
             return []
-        gone = [flight.task for flight in self._flights.values() if flight.dropped and flight.alive_at is None]
+        gone = [task for task, flight in self._flights.items() if flight.dropped]
         for task in gone:
             self._land(task)
+        self._gone.update(gone)
         return gone
 
     def flights_of(self, topic: str, partition: int) -> list[DetectRange]:
@@ -129,12 +141,12 @@ class LossDetector:
             task: a flight; one that is none is left alone.
             now: the time.
             by_itself: whether the task itself brought them. Then every flight enqueued before it was overtaken. A late
-                answer to an earlier attempt proves nothing of the kind (Karn's rule).
+                answer to an earlier attempt proves nothing of the kind (Karn's rule), nor does one to a repeated task.
         """
         if task not in self._flights:
             return
         self._last_progress = now
-        if not by_itself:
+        if not by_itself or self._flights[task].repeated:
             self._land(task)
             return
         for earlier, flight in self._flights.items():
@@ -148,6 +160,7 @@ class LossDetector:
         """Learn that a worker has taken the task and is still at it."""
         if task in self._flights:
             self._flights[task].alive_at = now
+            self._flights[task].dropped = False
 
     def forget(self, topic: str, partition: int) -> None:
         """Drop the flights of a partition that belongs to another bridge now."""
@@ -171,7 +184,7 @@ class LossDetector:
             if flight.alive_at is not None:
                 flight.alive_at = now
         if any(flight.dropped for flight in self._flights.values()):
-            self._doubt(now)
+            self._in_doubt_until = now + self._grace_s
 
     def lost(self, now: float, waiting: int) -> list[DetectRange]:
         """Return the tasks that are lost, and drop their flights.
@@ -187,10 +200,6 @@ class LossDetector:
         for task in gone:
             self._land(task)
         return gone
-
-    def _doubt(self, now: float) -> None:
-        service_s = self._mean_s or _FIRST_PATIENCE_S
-        self._in_doubt_until = now + min(max(2 * service_s + 4 * self._deviation_s, _LEAST_GRACE_S), self.patience_s)
 
     def _land(self, task: DetectRange) -> None:
         del self._flights[task]

@@ -29,11 +29,12 @@ _POLL_RECORDS = 2000
 _COMMIT_EVERY_S = 1.0
 _JUDGE_EVERY_S = 0.25
 _LOOK_EVERY_S = 0.02
-_LOOK_AT_LEAST_EVERY_S = 0.25
+_WIDE_LOOK_EVERY_S = 0.25
 _SHARE_OF_WORK = 1 / 8
 """New frames would wait behind the tasks that wait: they are looked for when this share of that work may be done."""
 
 _REDIS_AGAIN_S = 0.3
+_GPU_ANNOUNCES_WITHIN_S = 6.0
 _ABSENCE_S = 2.0
 _ENQUEUE_AT_ONCE = 64
 
@@ -78,7 +79,7 @@ class Bridge:
         self._unread: list[LogRecord] = []
         self._turn = 0
         self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
-        self._next_look = self._next_wide_look = float("-inf")
+        self._next_look = self._next_wide_look = self._gpu_unknown_until = float("-inf")
         self._last_step = clock()
         self._healthy = {"kafka": False, "redis": False}
 
@@ -135,8 +136,11 @@ class Bridge:
             self._take_over()
             self._unread = []  # read from where the group was, not from where the watermark is
         if not self._ledgers:
+            self._unread = []
             self._healthy["redis"] = self._probe_tasks()
             return
+        if self._tells_of_uploads(self._unread):
+            self._next_look = self._next_wide_look = now
         looks = now >= self._next_look
         trouble = self._observe_ends(now) if looks else None
         records, self._unread = self._unread, []
@@ -144,6 +148,8 @@ class Bridge:
         self._finish_catching_up()
         judges = looks and trouble is None and now >= self._next_judgement
         self._count_waiting(now, everywhere=judges)
+        if any(pool.waiting == 0 for pool in self._pools.served(self._settings.topic_frames)):
+            self._next_look = min(self._next_look, now + _LOOK_EVERY_S)
         if judges:
             self._next_judgement = now + _JUDGE_EVERY_S
             self._judge(now, caught_up=len(records) < _POLL_RECORDS)
@@ -154,20 +160,30 @@ class Bridge:
         if trouble is not None:
             raise trouble
 
+    def _tells_of_uploads(self, records: list[LogRecord]) -> bool:
+        """Whether results have come of uploads that were not seen yet: those are looked for only now and then."""
+        uploads = self._settings.topic_uploads
+        for record in records:
+            if record.header(SOURCE_TOPIC_HEADER) == uploads.encode():
+                ledger, settled = self._ledgers.get((uploads, record.source.partition)), what_it_settles(record)
+                if ledger is not None and settled is not None and settled[1].stop > ledger.log_end:
+                    return True
+        return False
+
     def _observe_ends(self, now: float) -> UnavailableError | None:
         """Look for new frames; return why that failed: one partition without a leader must not hold up the others.
 
         Now and then it looks at `Faces` too: while one of its partitions has no leader, a worker waits with results.
         """
         if now >= self._next_wide_look:
-            self._next_wide_look = now + _LOOK_AT_LEAST_EVERY_S
+            self._next_wide_look = now + _WIDE_LOOK_EVERY_S
             numbers = {number for _, number in self._ledgers}
             places = [*self._ledgers, *((self._settings.topic_faces, number) for number in sorted(numbers))]
         else:  # uploads have tasks of their own, and a partition with a backlog has enough to do
             frames = self._settings.topic_frames
             places = [place for place, of in self._ledgers.items() if place[0] == frames and not of.has_backlog]
         work_s = min(pool.work_s for pool in self._pools.served(self._settings.topic_frames))
-        self._next_look = now + min(max(_LOOK_EVERY_S, _SHARE_OF_WORK * work_s), _LOOK_AT_LEAST_EVERY_S)
+        self._next_look = now + min(max(_LOOK_EVERY_S, _SHARE_OF_WORK * work_s), _WIDE_LOOK_EVERY_S)
         if not places:
             return None
         try:
@@ -196,6 +212,7 @@ class Bridge:
 
     def _take_over(self) -> None:
         """Begin with the new partitions where the group stood, and read again what is settled above the watermarks."""
+        self._tasks.begin_watch()
         numbers = sorted(self._new)
         faces = [(self._settings.topic_faces, number) for number in numbers]
         sources = [(topic, number) for number in numbers for topic in self._sources]
@@ -304,7 +321,7 @@ class Bridge:
                 self._look_for_emptied_queues(now)
             for pool in self._pools.all:
                 pool.waiting = self._tasks.length(pool.queue) if everywhere or len(pool.losses) else 0
-                if everywhere and pool.queue == QUEUE_DETECT_GPU:
+                if everywhere and pool.queue == QUEUE_DETECT_GPU and now >= self._gpu_unknown_until:
                     self._look_for_gpu(pool)
         except UnavailableError as error:
             self._miss_redis(error, now)
@@ -341,8 +358,9 @@ class Bridge:
         """
         if self._tasks.was_emptied():
             log.warning("Redis was emptied: what waited there is planned again")
+            self._gpu_unknown_until = now + _GPU_ANNOUNCES_WITHIN_S
             for pool in self._pools.all:
-                pool.losses.emptied(now)
+                pool.losses.emptied(now, self._tasks.waiting(pool.queue))
 
     def _look_for_gpu(self, pool: Pool) -> None:
         """Learn whether a GPU's workers are there; when they have gone, what waits for them goes to the CPU's.

@@ -52,5 +52,9 @@ def test_an_emptied_redis_is_noticed_once(settings):
         with redis.Redis.from_url(settings.redis_url) as client:
             client.flushdb()
         assert [queue.was_emptied() for _ in range(3)] == [True, False, False]
+        with redis.Redis.from_url(settings.redis_url) as client:
+            client.flushdb()
+        queue.begin_watch()
+        assert [queue.was_emptied() for _ in range(2)] == [False, False]
     finally:
         queue.close()

@@ -44,20 +44,33 @@ def test_an_absent_pool_loses_nothing():
 def test_what_was_in_a_queue_that_is_known_to_be_emptied_is_lost_after_two_service_times():
     detector = _measured(service_s=0.4)
     detector.enqueued(_task(0), now=0.0)
-    detector.emptied(now=1.0)
+    detector.enqueued(_task(2), now=0.9)
+    detector.emptied(now=1.0, waiting=[_task(2)])
     detector.enqueued(_task(1), now=1.1)
     assert detector.in_doubt(1.7)
     assert detector.gone_with_queue(1.7) == []
     assert not detector.in_doubt(2.0)
     assert detector.gone_with_queue(2.0) == [_task(0)]
     assert _task(1) in detector, "it was enqueued since"
+    assert _task(2) in detector, "it waits in the new queue"
+
+
+def test_a_late_answer_to_a_task_that_was_repeated_overtakes_nobody():
+    detector = _measured(service_s=0.4)
+    for start in range(3):
+        detector.enqueued(_task(start), now=0.0)
+    detector.emptied(now=1.0, waiting=[])
+    for task in detector.gone_with_queue(2.0):
+        detector.enqueued(task, now=2.0)
+    detector.settled(_task(2), now=2.1, by_itself=True)
+    assert detector.lost(now=60.0, waiting=1) == []
 
 
 def test_a_sign_of_life_counts_for_more_than_an_emptied_queue():
     detector = _measured(service_s=0.4)
     detector.enqueued(_task(0, attempt=3), now=0.0)
     detector.alive(_task(0, attempt=3), now=0.5)
-    detector.emptied(now=1.0)
+    detector.emptied(now=1.0, waiting=[])
     assert detector.gone_with_queue(5.0) == []
     assert detector.lost(now=5.0, waiting=0) == []
 
@@ -65,7 +78,7 @@ def test_a_sign_of_life_counts_for_more_than_an_emptied_queue():
 def test_what_went_with_a_queue_is_in_doubt_anew_after_an_absence():
     detector = _measured(service_s=0.4)
     detector.enqueued(_task(0), now=0.0)
-    detector.emptied(now=1.0)
+    detector.emptied(now=1.0, waiting=[])
     detector.forgive(now=100.0)
     assert detector.gone_with_queue(100.5) == []
     assert detector.gone_with_queue(101.5) == [_task(0)]
