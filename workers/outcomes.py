@@ -86,7 +86,7 @@ class OutcomePublisher:
             (TASK_HEADER, task.encode()),
             (SERVICE_HEADER, service),
         ]
-        self._sent = [
+        sent = [
             self._producer.send(
                 self._topic_faces,
                 None if outcome.result is None else outcome.result.encode(),
@@ -96,10 +96,11 @@ class OutcomePublisher:
             )
             for outcome in outcomes
         ]
-        if len(outcomes) == 1:
-            sent, self._sent = self._sent, []
-            self._producer.flush(max(0.0, deadline - time.monotonic()))
-            wait_for_all(sent)
+        if len(outcomes) > 1:
+            self._sent = sent
+            return
+        self._producer.flush(max(0.0, deadline - time.monotonic()))
+        wait_for_all(sent)
 
     def _see_off_the_last(self, deadline: float) -> None:
         """Wait until Kafka has the results of the task before: it takes no more from a worker than it can keep."""

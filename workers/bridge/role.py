@@ -163,8 +163,9 @@ class Bridge:
     def _tells_of_uploads(self, records: list[LogRecord]) -> bool:
         """Whether results have come of uploads that were not seen yet: those are looked for only now and then."""
         uploads = self._settings.topic_uploads
+        name = uploads.encode()
         for record in records:
-            if record.header(SOURCE_TOPIC_HEADER) == uploads.encode():
+            if record.header(SOURCE_TOPIC_HEADER) == name:
                 ledger, settled = self._ledgers.get((uploads, record.source.partition)), what_it_settles(record)
                 if ledger is not None and settled is not None and settled[1].stop > ledger.log_end:
                     return True
