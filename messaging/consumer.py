@@ -14,6 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from contracts.errors import UnavailableError
 from messaging.client import connect, consumer_config
+from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
 
@@ -156,8 +157,8 @@ class GroupConsumer:
         wanted = [TopicPartition(*place) for place in places]
         consumer = self._started()
         try:
-            first = consumer.beginning_offsets(wanted, timeout_ms=_CALL_MS)
-            last = consumer.end_offsets(wanted, timeout_ms=_CALL_MS)
+            first = first_offsets(consumer, wanted, _CALL_MS)
+            last = end_offsets(consumer, wanted, _CALL_MS)
         except KafkaError as error:
             raise UnavailableError(f"cannot read the bounds of the log: {error!r}") from error
         if not set(wanted) <= set(first) & set(last):
@@ -239,7 +240,7 @@ class Follower:
                 raise UnavailableError(f"Kafka has no topic {self._topic}")
             places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
             self._consumer.assign(places)
-            for place, end in self._consumer.end_offsets(places, timeout_ms=_CALL_MS).items():
+            for place, end in end_offsets(self._consumer, places, _CALL_MS).items():
                 self._consumer.seek(place, end)
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error}") from error

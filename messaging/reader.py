@@ -11,6 +11,7 @@ from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError, 
 from contracts.errors import ContractError, UnavailableError, UnreadableError
 from contracts.offsets import OffsetRange
 from messaging.client import connect, consumer_config
+from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
 
@@ -131,7 +132,7 @@ class LogReader:
         """
         wanted = [TopicPartition(*place) for place in places]
         try:
-            last = self._started().end_offsets(wanted, timeout_ms=timeout_ms)
+            last = end_offsets(self._started(), wanted, timeout_ms)
         except KafkaError as error:
             raise UnavailableError(f"cannot read the ends of the log: {error!r}") from error
         return {(place.topic, place.partition): offset for place, offset in last.items()}
@@ -208,8 +209,8 @@ class LogReader:
         """Return the first offset of each place, and the one after the last."""
         consumer = self._started()
         try:
-            first = consumer.beginning_offsets(places, timeout_ms=_CALL_MS)
-            return first, consumer.end_offsets(places, timeout_ms=_CALL_MS)
+            first = first_offsets(consumer, places, _CALL_MS)
+            return first, end_offsets(consumer, places, _CALL_MS)
         except KeyError as error:
             raise UnavailableError(f"no leader is known of {error}") from error
 
@@ -257,9 +258,9 @@ def _skip_expired(
     consumer: KafkaConsumer, place: TopicPartition, at: int, offsets: OffsetRange, read: RangeRead
 ) -> int:
     """Step over what retention removed; return the first offset that may still be there."""
-    first: int = consumer.beginning_offsets([place], timeout_ms=_CALL_MS)[place]
+    first: int = first_offsets(consumer, [place], _CALL_MS)[place]
     if first <= at:
-        last = consumer.end_offsets([place], timeout_ms=_CALL_MS)[place]
+        last = end_offsets(consumer, [place], _CALL_MS)[place]
         raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
     until = min(first, offsets.stop)
     read.expired.append(OffsetRange(at, until))
@@ -275,7 +276,7 @@ def _skip_gap(consumer: KafkaConsumer, place: TopicPartition, at: int, offsets: 
         until = min(position, offsets.stop)
         read.gaps.append(OffsetRange(at, until))
         return until
-    last = consumer.end_offsets([place], timeout_ms=_CALL_MS)[place]
+    last = end_offsets(consumer, [place], _CALL_MS)[place]
     if last < offsets.stop:
         raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
     return at
