@@ -122,7 +122,7 @@ class Settings(BaseModel):
         64,
         ge=1,
         le=1024,
-        description="Frames in one task at most; the bridge makes tasks of about half a second of work.",
+        description="Frames in one task at most; the bridge makes tasks of about 0.8 s of work.",
     )
     adopt_after_ms: int = Field(
         3000, ge=0, description="When the bridge adopts an upload whose own task brought no result, in milliseconds."

@@ -55,7 +55,7 @@ _QUEUES = {
 _ANNOUNCE_EVERY_S = 4.0
 _TELL_EVERY_S = 0.25
 _RECONNECT_S = {"interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5}
-_LINGER_MS = 20
+_LINGER_MS = 5
 """The results of a task leave together, as each request wakes broker, bridge and sink; a flush sends them at once."""
 
 

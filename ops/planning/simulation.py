@@ -296,13 +296,17 @@ class _Flow:
 
     def _enqueue(self, bridge: _Bridge) -> None:
         places = list(bridge.ledgers)
+        unplanned = sum(ledger.unplanned for ledger in bridge.ledgers.values())
         idle = sent = 0
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             bridge.turn = (bridge.turn + 1) % len(places)
-            task = bridge.ledgers[places[bridge.turn]].plan(self._now, bridge.pace.frames)
+            ledger = bridge.ledgers[places[bridge.turn]]
+            before = ledger.unplanned
+            task = ledger.plan(self._now, bridge.pace.frames, elsewhere=unplanned - before)
             if task is None:
                 idle += 1
                 continue
+            unplanned += ledger.unplanned - before
             self._queue.append(task)
             bridge.detector.enqueued(task, self._now)
             idle, sent = 0, sent + 1

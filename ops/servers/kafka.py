@@ -140,8 +140,10 @@ def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[N
         "num.network.threads": 2,
         "num.io.threads": 4,
         "group.initial.rebalance.delay.ms": 0,
-        "broker.session.timeout.ms": 4000,  # so soon the leaders of a broker that was killed are others
-        "broker.heartbeat.interval.ms": 1000,
+        "broker.session.timeout.ms": 3000,  # so soon the leaders of a broker that was killed are others
+        "broker.heartbeat.interval.ms": 500,
+        "controller.quorum.fetch.timeout.ms": 1000,  # and so soon they have another controller, where it was that one
+        "controller.quorum.election.timeout.ms": 500,
         "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": 8,
         "transaction.state.log.replication.factor": copies,

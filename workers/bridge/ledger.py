@@ -11,7 +11,7 @@ from contracts.tasks import ISOLATED_FROM_ATTEMPT, DetectRange
 from workers.bridge.intervals import IntervalSet
 
 _PARTS_OF_A_BACKLOG = 4
-"""A backlog smaller than four full batches is cut into so many ranges, so that several workers share it."""
+"""What waits for idle workers, of all partitions together, is cut into so many ranges at least: they share it."""
 
 
 class PartitionLedger:
@@ -66,9 +66,14 @@ class PartitionLedger:
         return max(0, self.log_end - self.watermark)
 
     @property
+    def unplanned(self) -> int:
+        """Offsets of the log that are yet to be planned."""
+        return self.log_end - max(self.planned_to, self.watermark)
+
+    @property
     def has_backlog(self) -> bool:
         """Whether a full task can be planned without a look at the end of the log."""
-        return self.log_end - self.planned_to >= self._batch_size
+        return self.unplanned >= self._batch_size
 
     def observe_end(self, log_end: int, now: float) -> None:
         """Learn that the log now ends before `log_end`."""
@@ -95,7 +100,13 @@ class PartitionLedger:
         return not self._unsettled(task.start, task.stop)
 
     def plan(
-        self, now: float, most: int | None = None, *, own_tasks_wait: bool = False, workers_busy: bool = False
+        self,
+        now: float,
+        most: int | None = None,
+        *,
+        elsewhere: int = 0,
+        own_tasks_wait: bool = False,
+        workers_busy: bool = False,
     ) -> DetectRange | None:
         """Return the next task to enqueue, None when there is none or the window has no room for it.
 
@@ -106,11 +117,12 @@ class PartitionLedger:
         Args:
             now: the time.
             most: frames in the task at most, where that is less than `batch_size`.
+            elsewhere: offsets of other partitions that are yet to be planned for the same workers.
             own_tasks_wait: whether the tasks that others have enqueued for these offsets may still wait in the queue.
                 Then only what a later offset has overtaken is adopted.
             workers_busy: whether tasks wait that no worker has taken. Then a range that is not full would only wait
                 too, and cost as much as a full one: while something of this partition is in flight, it gathers more
-                frames instead, as small segments do in Nagle's algorithm (RFC 896).
+                frames instead, as small segments do in Nagle's algorithm (RFC 896), and then is not cut.
         """
         again = self._next_again()
         if again is not None:
@@ -126,8 +138,8 @@ class PartitionLedger:
         if not holes:
             return None
         backlog = sum(len(hole) for hole in holes)
-        share = max(1, -(-backlog // _PARTS_OF_A_BACKLOG))
         full = min(most or self._batch_size, self._batch_size, self._window)
+        share = full if workers_busy else max(1, -(-(backlog + elsewhere) // _PARTS_OF_A_BACKLOG))
         size = min(full, len(holes[0]), share)
         if size > room or (workers_busy and in_flight > 0 and backlog < full):
             return None

@@ -1,12 +1,12 @@
 """How many frames make a good task. Pure."""
 
-_TASK_S = 0.5
+_TASK_S = 0.8
 _FIRST_FRAMES = 16
 _WEIGHT = 1 / 8
 
 
 class Pace:
-    """Chooses the size of a full range, so that a worker has about 0.5 s of work with it.
+    """Chooses the size of a full range, so that a worker has about 0.8 s of work with it.
 
     Smaller tasks cost more for each frame (queue, read, acknowledgement); larger ones keep their first frames waiting
     for their last, and lose more with a killed worker.

@@ -387,6 +387,10 @@ class Bridge:
         if now < self._tasks_down_until:
             return
         places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
+        unplanned = {
+            topic: sum(self._ledgers[place].unplanned for place in places if place[0] == topic)
+            for topic in self._sources
+        }
         idle, sent = 0, 0
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
@@ -396,9 +400,11 @@ class Bridge:
             if pool.losses.in_doubt(now) and pool.busy:
                 idle += 1  # what was lost goes before what is new
                 continue
+            before = ledger.unplanned
             task = ledger.plan(
                 now,
                 pool.pace.frames,
+                elsewhere=unplanned[ledger.topic] - before,
                 own_tasks_wait=is_upload and self._uploads_wait,
                 workers_busy=pool.busy,
             )
@@ -407,6 +413,7 @@ class Bridge:
                 continue
             if not self._send(task, pool, ledger, now):
                 break
+            unplanned[ledger.topic] += ledger.unplanned - before
             idle, sent = 0, sent + 1
         for place, ledger in self._ledgers.items():
             _LAG.labels(*place).set(ledger.lag)

@@ -32,6 +32,20 @@ def test_an_idle_camera_is_planned_frame_by_frame_and_a_backlog_in_batches():
     assert sizes == [BATCH] * 3, "what is left of the window holds no whole batch"
 
 
+def test_what_waits_for_idle_workers_is_cut_so_that_they_share_it_all_partitions_together():
+    ledger = _ledger()
+    ledger.observe_end(8, 0.0)
+    assert [len(task.offsets) for task in _plan_all(ledger)] == [2, 2, 1, 1, 1, 1]
+    ledger.observe_end(16, 0.0)
+    assert len(ledger.plan(0.0, elsewhere=24).offsets) == 8, "three others have as much"
+
+
+def test_what_gathered_while_workers_were_busy_is_not_cut():
+    ledger = _ledger()
+    ledger.observe_end(BATCH - 1, 0.0)
+    assert [len(task.offsets) for task in _plan_all(ledger, workers_busy=True)] == [BATCH - 1]
+
+
 def test_a_partition_has_a_backlog_while_a_full_task_can_be_planned():
     ledger = _ledger()
     ledger.observe_end(BATCH - 1, 0.0)
