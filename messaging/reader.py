@@ -1,9 +1,10 @@
 """Reads of known places in the log, without a consumer group."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
@@ -91,10 +92,27 @@ class LogReader:
             UnreadableError: a record there is damaged, or compressed in an unknown way.
             UnavailableError: Kafka did not answer in time.
         """
+        whole = RangeRead()
+        for part in self.read_parts(topic, partition, offsets, timeout_s):
+            whole.records += part.records
+            whole.gaps += part.gaps
+            whole.expired += part.expired
+        return whole
+
+    def read_parts(
+        self, topic: str, partition: int, offsets: OffsetRange, timeout_s: float = 30.0
+    ) -> Iterator[RangeRead]:
+        """Fetch as `read_range` does, but give each part as it comes; the next is fetched while that one is worked on.
+
+        `timeout_s` is for each part. Nothing else may be read until the last part was given.
+
+        Raises:
+            ContractError, UnreadableError, UnavailableError: as `read_range`; what was given before stays good.
+        """
         consumer, place = self._started(), TopicPartition(topic, partition)
         try:
             self._assign([place])
-            return _read_range(consumer, place, offsets, time.monotonic() + timeout_s)
+            yield from _read_parts(consumer, place, offsets, timeout_s)
         except (CorruptRecordError, UnsupportedCodecError) as error:
             raise UnreadableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
         except KafkaError as error:
@@ -230,28 +248,45 @@ class LogReader:
         return places
 
 
-def _read_range(consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetRange, deadline: float) -> RangeRead:
-    read, at = RangeRead(), offsets.start
+def _read_parts(
+    consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetRange, timeout_s: float
+) -> Iterator[RangeRead]:
+    at, ahead = offsets.start, dict[TopicPartition, Any]()
     consumer.seek(place, at)
+    deadline = time.monotonic() + timeout_s
     while at < offsets.stop:
         if time.monotonic() > deadline:
             raise UnavailableError(f"{place.topic}/{place.partition} did not give {offsets} in time, only up to {at}")
+        part = RangeRead()
         try:
-            batch = consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
+            batch = ahead or consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
         except OffsetOutOfRangeError:
-            at = _skip_expired(consumer, place, at, offsets, read)
+            at = _skip_expired(consumer, place, at, offsets, part)
+            yield part
             continue
         for record in batch.get(place, ()):
             if record.offset > at:
-                read.gaps.append(OffsetRange(at, min(record.offset, offsets.stop)))
+                part.gaps.append(OffsetRange(at, min(record.offset, offsets.stop)))
             at = min(record.offset + 1, offsets.stop)
             if record.offset < offsets.stop:
-                read.records.append(LogRecord.from_kafka(record))
+                part.records.append(LogRecord.from_kafka(record))
             if at == offsets.stop:
                 break
         if not batch:
-            at = _skip_gap(consumer, place, at, offsets, read)
-    return read
+            at = _skip_gap(consumer, place, at, offsets, part)
+        ahead = _fetch_ahead(consumer, offsets.stop - at) if part.records else {}
+        yield part
+        deadline = time.monotonic() + timeout_s
+
+
+def _fetch_ahead(consumer: KafkaConsumer, most: int) -> Any:
+    """Have the next records fetched, without waiting; return those that are there already."""
+    if not most:
+        return {}
+    try:
+        return consumer.poll(timeout_ms=0, max_records=most)
+    except OffsetOutOfRangeError:  # told again by the next poll
+        return {}
 
 
 def _skip_expired(

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -36,12 +36,17 @@ class FrameAnalyser:
         self._now = now
         self.model = ModelInfo(detector.name, detector.version, settings.confidence_threshold)
 
-    def analyse(self, frames: Sequence[Frame]) -> list[FacesRecord]:
-        """Return a result for each frame, in order. What fails takes none of its neighbours with it."""
+    def analyse(self, frames: Iterable[Frame]) -> list[FacesRecord]:
+        """Return a result for each frame, in order. What fails takes none of its neighbours with it.
+
+        A frame is taken from `frames` when it is its turn, so that they may still be on their way.
+        """
         results: dict[SourceOffset, FacesRecord] = {}
+        order: list[SourceOffset] = []
         batch: list[tuple[Frame, Picture]] = []
         room = _PIXELS_AT_ONCE
         for frame in frames:
+            order.append(frame.source)
             if frame.is_too_old(self._now()):
                 reason = f"older than {frame.max_age_ms} ms when it was read"
                 results[frame.source] = self.answer(frame, Status.SKIPPED, error=reason)
@@ -69,7 +74,7 @@ class FrameAnalyser:
                 results |= self._detect(batch)
                 batch, room = [], _PIXELS_AT_ONCE
         results |= self._detect(batch)
-        return [results[frame.source] for frame in frames]
+        return [results[source] for source in order]
 
     def answer(
         self,
@@ -164,24 +169,32 @@ class RangeProcessor:
             ContractError: the range was never written.
         """
         started = time.perf_counter()
+        outcomes: list[Outcome] = []
+        records: list[LogRecord] = []
+        frames = self._read(task, outcomes, records)
         try:
-            read = self._reader.read_range(task.topic, task.partition, task.offsets)
+            results = [self._alone(task, one) for one in frames] if task.isolated else self._analyser.analyse(frames)
         except UnreadableError as error:
             if not task.isolated:
                 raise
             outcomes = [self._unknown(task, offset, str(error)) for offset in range(task.start, task.stop)]
         else:
-            outcomes = [Outcome(gap) for gap in read.gaps]
-            for gone in read.expired:
-                outcomes += [self._unknown(task, offset, _EXPIRED) for offset in range(gone.start, gone.stop)]
-            frames = [_to_frame(record) for record in read.records]
-            results = [self._alone(task, one) for one in frames] if task.isolated else self._analyser.analyse(frames)
-            for record, result in zip(read.records, results, strict=True):
+            for record, result in zip(records, results, strict=True):
                 offsets = OffsetRange(record.source.offset, record.source.offset + 1)
                 dead = record if result.status is Status.FAILED else None
                 outcomes.append(Outcome(offsets, result, dead, record.header(TRACEPARENT_HEADER)))
         self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
         self._measured(task, outcomes, time.perf_counter() - started)
+
+    def _read(self, task: DetectRange, outcomes: list[Outcome], records: list[LogRecord]) -> Iterator[Frame]:
+        """Give the frames of a task as they come from the log; note each one's record, and what holds none."""
+        for part in self._reader.read_parts(task.topic, task.partition, task.offsets):
+            outcomes += [Outcome(gap) for gap in part.gaps]
+            for gone in part.expired:
+                outcomes += [self._unknown(task, offset, _EXPIRED) for offset in range(gone.start, gone.stop)]
+            for record in part.records:
+                records.append(record)
+                yield _to_frame(record)
 
     def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
         """Run a frame in a process of its own; when there is none to be had, time after time, give up."""
