@@ -52,6 +52,11 @@ class Pools:
         """Every queue's pool."""
         return [pool for pools in self._of.values() for pool in pools]
 
+    def forgive(self, now: float) -> None:
+        """Start every clock anew: something was away, so silence proves nothing."""
+        for pool in self.all:
+            pool.losses.forgive(now)
+
     def of(self, topic: str) -> tuple[Pool, ...]:
         """The pools that work on a topic; none for one that is no source."""
         return self._of.get(topic, ())

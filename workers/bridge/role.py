@@ -15,11 +15,11 @@ from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.reader import LogReader
 from messaging.records import LogRecord
-from messaging.tasks import TaskQueue
 from settings import Settings
 from workers.bridge.answers import what_it_settles, who_answered
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.pools import Pool, Pools
+from workers.bridge.queues import Queues
 from workers.runner import run_steps
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ _WIDE_LOOK_EVERY_S = 0.25
 _SHARE_OF_WORK = 1 / 8
 """New frames would wait behind the tasks that wait: they are looked for when this share of that work may be done."""
 
-_REDIS_AGAIN_S = 0.3
-_GPU_ANNOUNCES_WITHIN_S = 6.0
 _ABSENCE_S = 2.0
 _ENQUEUE_AT_ONCE = 64
 
@@ -70,7 +68,7 @@ class Bridge:
         )
         self._lookout = LogReader(settings)
         """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
-        self._tasks = TaskQueue(settings)
+        self._queues = Queues(settings, self._pools)
         self._ledgers: dict[Place, PartitionLedger] = {}
         self._uploads_wait = True
         self._catch_up_to: dict[int, int] = {}
@@ -78,10 +76,10 @@ class Bridge:
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
         self._turn = 0
-        self._next_commit = self._next_judgement = self._tasks_down_until = float("-inf")
-        self._next_look = self._next_wide_look = self._gpu_unknown_until = float("-inf")
+        self._next_commit = self._next_judgement = float("-inf")
+        self._next_look = self._next_wide_look = float("-inf")
         self._last_step = clock()
-        self._healthy = {"kafka": False, "redis": False}
+        self._healthy = {"kafka": False}
 
     def start(self) -> None:
         """Make the topics and join the group.
@@ -95,7 +93,7 @@ class Bridge:
 
     def ready(self) -> dict[str, bool]:
         """Whether Kafka and Redis answered last."""
-        return dict(self._healthy)
+        return {**self._healthy, "redis": self._queues.healthy}
 
     def close(self) -> None:
         """Commit, leave the group and disconnect."""
@@ -106,7 +104,7 @@ class Bridge:
             log.warning("the last watermark was not committed: %s", error)
         self._consumer.close()
         self._lookout.close()
-        self._tasks.close()
+        self._queues.close()
 
     def run(self, stop: threading.Event, count: int | None = None) -> None:
         """Step until `stop` is set, or `count` times. A server that does not answer is waited for."""
@@ -127,7 +125,7 @@ class Bridge:
         """
         now = self._clock()
         if now - self._last_step > _ABSENCE_S:
-            self._forgive()
+            self._pools.forgive(now)
         if not self._unread:
             until_look_ms = math.ceil(1000 * max(0.0, self._next_look - now)) if self._ledgers else _POLL_MS
             self._unread = self._consumer.poll(until_look_ms, max_records=_POLL_RECORDS)
@@ -137,7 +135,7 @@ class Bridge:
             self._unread = []  # read from where the group was, not from where the watermark is
         if not self._ledgers:
             self._unread = []
-            self._healthy["redis"] = self._probe_tasks()
+            self._queues.probe()
             return
         if self._tells_of_uploads(self._unread):
             self._next_look = self._next_wide_look = now
@@ -147,7 +145,8 @@ class Bridge:
         self._settle(records, now)
         self._finish_catching_up()
         judges = looks and trouble is None and now >= self._next_judgement
-        self._count_waiting(now, everywhere=judges)
+        for queue, task in self._queues.count(now, everywhere=judges):
+            self._lose(queue, [task])
         if any(pool.waiting == 0 for pool in self._pools.served(self._settings.topic_frames)):
             self._next_look = min(self._next_look, now + _LOOK_EVERY_S)
         if judges:
@@ -213,7 +212,7 @@ class Bridge:
 
     def _take_over(self) -> None:
         """Begin with the new partitions where the group stood, and read again what is settled above the watermarks."""
-        self._tasks.begin_watch()
+        self._queues.begin_watch()
         numbers = sorted(self._new)
         faces = [(self._settings.topic_faces, number) for number in numbers]
         sources = [(topic, number) for number in numbers for topic in self._sources]
@@ -301,7 +300,7 @@ class Bridge:
                 continue
             pools, waiting = self._pools.of(place[0]), dict[DetectRange, Pool]()
             try:
-                queued = [(pool, self._tasks.waiting(pool.queue)) for pool in pools]
+                queued = [(pool, self._queues.waiting(pool.queue)) for pool in pools]
             except UnavailableError as error:
                 log.warning("%s", error)
                 return
@@ -312,22 +311,6 @@ class Bridge:
                 waiting.get(task, pools[-1]).losses.enqueued(task, now)
             for pool, tasks in queued:
                 pool.losses.wait_in_order(tasks)
-
-    def _count_waiting(self, now: float, everywhere: bool) -> None:
-        """Learn how many tasks wait in each queue, or only in those that this bridge has tasks in flight of."""
-        if now < self._tasks_down_until:
-            return
-        try:
-            if everywhere or not self._healthy["redis"]:
-                self._look_for_emptied_queues(now)
-            for pool in self._pools.all:
-                pool.waiting = self._tasks.length(pool.queue) if everywhere or len(pool.losses) else 0
-                if everywhere and pool.queue == QUEUE_DETECT_GPU and now >= self._gpu_unknown_until:
-                    self._look_for_gpu(pool)
-        except UnavailableError as error:
-            self._miss_redis(error, now)
-        else:
-            self._healthy["redis"] = True
 
     def _judge(self, now: float, caught_up: bool) -> None:
         """Find lost tasks; not while there are results to be read, and not while Redis does not answer."""
@@ -341,41 +324,6 @@ class Bridge:
                 self._lose(pool.queue, pool.losses.gone_with_queue(now), were_tried=False)
                 self._lose(pool.queue, pool.losses.lost(now, pool.waiting))
 
-    def _miss_redis(self, error: UnavailableError, now: float) -> None:
-        """Tell once that Redis does not answer, judge nothing until it does, and leave it alone for a while."""
-        if self._healthy["redis"]:
-            log.warning("%s", error)
-        self._healthy["redis"] = False
-        self._tasks_down_until = now + _REDIS_AGAIN_S
-        for pool in self._pools.all:
-            pool.waiting = None
-        self._forgive()
-
-    def _look_for_emptied_queues(self, now: float) -> None:
-        """See whether Redis has lost what waited there.
-
-        Raises:
-            UnavailableError: Redis does not answer.
-        """
-        if self._tasks.was_emptied():
-            log.warning("Redis was emptied: what waited there is planned again")
-            self._gpu_unknown_until = now + _GPU_ANNOUNCES_WITHIN_S
-            for pool in self._pools.all:
-                pool.losses.emptied(now, self._tasks.waiting(pool.queue))
-
-    def _look_for_gpu(self, pool: Pool) -> None:
-        """Learn whether a GPU's workers are there; when they have gone, what waits for them goes to the CPU's.
-
-        Raises:
-            UnavailableError: Redis does not answer.
-        """
-        was, pool.present = pool.present, self._tasks.is_served(pool.queue)
-        if was and not pool.present:
-            log.warning("no worker serves %s any more", pool.queue)
-            self._tasks.clear(pool.queue)
-        if not pool.present:
-            self._lose(pool.queue, pool.losses.give_up())
-
     def _lose(self, queue: str, tasks: list[DetectRange], *, were_tried: bool = True) -> None:
         for task in tasks:
             _LOST.labels(queue).inc()
@@ -384,7 +332,7 @@ class Bridge:
 
     def _enqueue(self, now: float) -> None:
         """Fill the windows, a task for each partition in turn."""
-        if now < self._tasks_down_until:
+        if self._queues.are_down(now):
             return
         places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
         unplanned = {
@@ -411,24 +359,15 @@ class Bridge:
             if task is None:
                 idle += 1
                 continue
-            if not self._send(task, pool, ledger, now):
+            if not self._queues.enqueue(task, pool, now):
+                ledger.withdraw(task)
                 break
+            _TASKS.labels(pool.queue).inc()
             unplanned[ledger.topic] += ledger.unplanned - before
             idle, sent = 0, sent + 1
         for place, ledger in self._ledgers.items():
             _LAG.labels(*place).set(ledger.lag)
             _IN_FLIGHT.labels(*place).set(ledger.in_flight)
-
-    def _send(self, task: DetectRange, pool: Pool, ledger: PartitionLedger, now: float) -> bool:
-        try:
-            self._tasks.enqueue(task, pool.queue)
-        except UnavailableError as error:
-            ledger.withdraw(task)
-            self._miss_redis(error, now)
-            return False
-        pool.losses.enqueued(task, now)
-        _TASKS.labels(pool.queue).inc()
-        return True
 
     def _commit(self) -> None:
         """Commit each watermark that moved, with the place in `Faces` to read from."""
@@ -442,18 +381,6 @@ class Bridge:
                 moved[place] = entry
         if moved and self._consumer.commit(moved):
             self._committed.update(moved)
-
-    def _forgive(self) -> None:
-        now = self._clock()
-        for pool in self._pools.all:
-            pool.losses.forgive(now)
-
-    def _probe_tasks(self) -> bool:
-        try:
-            self._tasks.length(QUEUE_DETECT)
-        except UnavailableError:
-            return False
-        return True
 
 
 def _faces_offset(committed: tuple[int, str] | None, default: int) -> int:
