@@ -52,8 +52,8 @@ class LogReader:
     def start(self, timeout_s: float = 30.0, topics: Sequence[str] = ()) -> None:
         """Connect. Name the `topics` when calls will go to several of them in turn.
 
-        kafka-python keeps the leaders of the topics that were assigned last, and leaves partitions of others out of
-        an answer without a word: those of `topics` it then keeps from the start.
+        kafka-python keeps the leaders of the topics that were assigned last, and must look up those of others: those of
+        `topics` it then keeps from the start.
 
         Raises:
             UnavailableError: no broker answers within `timeout_s`, or there is no such topic.
@@ -85,7 +85,8 @@ class LogReader:
     def read_range(self, topic: str, partition: int, offsets: OffsetRange, timeout_s: float = 30.0) -> RangeRead:
         """Fetch the records of one partition at `offsets`.
 
-        What is gone is reported as `expired`, what never held a record as `gaps`: neither is waited for.
+        What is gone is reported as `expired`, what never held a record as `gaps`: neither is waited for. `timeout_s` is
+        for each part that the broker gives.
 
         Raises:
             ContractError: the range ends after the end of the log: it was never written.
@@ -104,7 +105,7 @@ class LogReader:
     ) -> Iterator[RangeRead]:
         """Fetch as `read_range` does, but give each part as it comes; the next is fetched while that one is worked on.
 
-        `timeout_s` is for each part. Nothing else may be read until the last part was given.
+        Once something else is read, the parts that were not taken are not to be had any more.
 
         Raises:
             ContractError, UnreadableError, UnavailableError: as `read_range`; what was given before stays good.
@@ -226,11 +227,7 @@ class LogReader:
     ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Return the first offset of each place, and the one after the last."""
         consumer = self._started()
-        try:
-            first = first_offsets(consumer, places, _CALL_MS)
-            return first, end_offsets(consumer, places, _CALL_MS)
-        except KeyError as error:
-            raise UnavailableError(f"no leader is known of {error}") from error
+        return first_offsets(consumer, places, _CALL_MS), end_offsets(consumer, places, _CALL_MS)
 
     def _assign(self, places: list[TopicPartition]) -> None:
         consumer = self._started()
@@ -261,9 +258,10 @@ def _read_parts(
         try:
             batch = ahead or consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
         except OffsetOutOfRangeError:
-            at = _skip_expired(consumer, place, at, offsets, part)
-            yield part
-            continue
+            batch, at = {}, _skip_expired(consumer, place, at, offsets, part)
+        else:
+            if not batch:
+                at = _skip_gap(consumer, place, at, offsets, part)
         for record in batch.get(place, ()):
             if record.offset > at:
                 part.gaps.append(OffsetRange(at, min(record.offset, offsets.stop)))
@@ -272,21 +270,21 @@ def _read_parts(
                 part.records.append(LogRecord.from_kafka(record))
             if at == offsets.stop:
                 break
-        if not batch:
-            at = _skip_gap(consumer, place, at, offsets, part)
         ahead = _fetch_ahead(consumer, offsets.stop - at) if part.records else {}
-        yield part
-        deadline = time.monotonic() + timeout_s
+        if part.records or part.gaps or part.expired:
+            yield part
+            deadline = time.monotonic() + timeout_s
 
 
-def _fetch_ahead(consumer: KafkaConsumer, most: int) -> Any:
+def _fetch_ahead(consumer: KafkaConsumer, most: int) -> dict[TopicPartition, Any]:
     """Have the next records fetched, without waiting; return those that are there already."""
     if not most:
         return {}
     try:
-        return consumer.poll(timeout_ms=0, max_records=most)
+        ahead: dict[TopicPartition, Any] = consumer.poll(timeout_ms=0, max_records=most)
     except OffsetOutOfRangeError:  # told again by the next poll
         return {}
+    return ahead
 
 
 def _skip_expired(

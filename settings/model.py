@@ -117,7 +117,7 @@ class Settings(BaseModel):
     )
 
     # Bridge and workers
-    window: int = Field(256, ge=1, le=100_000, description="Offsets of one partition in flight at most.")
+    window: int = Field(512, ge=1, le=100_000, description="Offsets of one partition in flight at most.")
     batch_size: int = Field(
         64,
         ge=1,

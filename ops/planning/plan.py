@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ops.planning.costs import DAY_S, GIB, MIB, Costs, Prices
 from settings import Settings
+from workers.bridge.pace import TASK_S
 
 BUSY = 0.7
 """How busy a part may be planned: above, queues grow out of proportion."""
@@ -16,9 +17,6 @@ DISK_BYTES_S = 200e6
 """What a broker may write: half of what a plain SSD takes."""
 
 PARTITION_BYTES_S = 10e6
-TASK_S = 0.4
-"""The work of one task, as the bridge cuts it (workers/bridge/pace.py)."""
-
 _LEAST_HELD_S = 3600.0
 _REDIS_BASE_BYTES = 8 * MIB
 _MOST_PARTITIONS = 1000

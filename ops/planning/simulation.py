@@ -80,7 +80,7 @@ class Scenario:
     worker_ms: float
     bridge_ms: float
     sink_ms: float
-    window: int = 256
+    window: int = 512
     batch_size: int = 64
     seconds: float = 60.0
     workers_lost: Outage | None = None
@@ -302,7 +302,9 @@ class _Flow:
             bridge.turn = (bridge.turn + 1) % len(places)
             ledger = bridge.ledgers[places[bridge.turn]]
             before = ledger.unplanned
-            task = ledger.plan(self._now, bridge.pace.frames, elsewhere=unplanned - before)
+            task = ledger.plan(
+                self._now, bridge.pace.frames, elsewhere=unplanned - before, workers_busy=bool(self._queue)
+            )
             if task is None:
                 idle += 1
                 continue

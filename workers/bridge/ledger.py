@@ -68,7 +68,7 @@ class PartitionLedger:
     @property
     def unplanned(self) -> int:
         """Offsets of the log that are yet to be planned."""
-        return self.log_end - max(self.planned_to, self.watermark)
+        return self.log_end - self.planned_to
 
     @property
     def has_backlog(self) -> bool:

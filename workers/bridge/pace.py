@@ -1,6 +1,8 @@
 """How many frames make a good task. Pure."""
 
-_TASK_S = 0.8
+TASK_S = 0.8
+"""The work of a full task."""
+
 _FIRST_FRAMES = 16
 _WEIGHT = 1 / 8
 
@@ -27,7 +29,7 @@ class Pace:
     @property
     def frames(self) -> int:
         """Frames in a full range, from 1 to the most."""
-        wanted = _FIRST_FRAMES if self._frame_s is None else round(_TASK_S / max(self._frame_s, 1e-6))
+        wanted = _FIRST_FRAMES if self._frame_s is None else round(TASK_S / max(self._frame_s, 1e-6))
         return min(max(1, wanted), self._most)
 
     @property

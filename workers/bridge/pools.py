@@ -6,7 +6,7 @@ from contracts.tasks import QUEUE_DETECT_GPU, DetectRange
 from workers.bridge.loss import LossDetector
 from workers.bridge.pace import Pace
 
-_GPU_TASKS = 8
+_GPU_TASKS = 4
 """Tasks in flight on the GPU's queue: about three seconds of work. What is more goes to the CPU's."""
 
 

@@ -1,6 +1,7 @@
 """What the bridge asks of Redis: tasks put into it, how many wait there, and whether it was emptied."""
 
 import logging
+from collections.abc import Callable
 
 from contracts.errors import UnavailableError
 from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, DetectRange
@@ -17,9 +18,10 @@ _GPU_ANNOUNCES_WITHIN_S = 6.0
 class Queues:
     """The queues behind the pools. While Redis does not answer it is left alone for a while, and told of once."""
 
-    def __init__(self, settings: Settings, pools: Pools) -> None:
+    def __init__(self, settings: Settings, pools: Pools, clock: Callable[[], float]) -> None:
         self._tasks = TaskQueue(settings)
         self._pools = pools
+        self._clock = clock
         self._down_until = self._gpu_unknown_until = float("-inf")
         self.healthy = False
 
@@ -92,7 +94,7 @@ class Queues:
         self._down_until = now + _AGAIN_S
         for pool in self._pools.all:
             pool.waiting = None
-        self._pools.forgive(now)
+        self._pools.forgive(self._clock())
 
     def _look_whether_emptied(self, now: float) -> None:
         if self._tasks.was_emptied():

@@ -68,7 +68,7 @@ class Bridge:
         )
         self._lookout = LogReader(settings)
         """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
-        self._queues = Queues(settings, self._pools)
+        self._queues = Queues(settings, self._pools, clock)
         self._ledgers: dict[Place, PartitionLedger] = {}
         self._uploads_wait = True
         self._catch_up_to: dict[int, int] = {}
@@ -335,10 +335,8 @@ class Bridge:
         if self._queues.are_down(now):
             return
         places = [place for place in sorted(self._ledgers) if place[1] not in self._catch_up_to]
-        unplanned = {
-            topic: sum(self._ledgers[place].unplanned for place in places if place[0] == topic)
-            for topic in self._sources
-        }
+        frames = self._settings.topic_frames
+        unplanned = sum(self._ledgers[place].unplanned for place in places if place[0] == frames)
         idle, sent = 0, 0
         while places and idle < len(places) and sent < _ENQUEUE_AT_ONCE:
             self._turn = (self._turn + 1) % len(places)
@@ -352,7 +350,7 @@ class Bridge:
             task = ledger.plan(
                 now,
                 pool.pace.frames,
-                elsewhere=unplanned[ledger.topic] - before,
+                elsewhere=0 if is_upload else unplanned - before,
                 own_tasks_wait=is_upload and self._uploads_wait,
                 workers_busy=pool.busy,
             )
@@ -363,7 +361,7 @@ class Bridge:
                 ledger.withdraw(task)
                 break
             _TASKS.labels(pool.queue).inc()
-            unplanned[ledger.topic] += ledger.unplanned - before
+            unplanned += 0 if is_upload else ledger.unplanned - before
             idle, sent = 0, sent + 1
         for place, ledger in self._ledgers.items():
             _LAG.labels(*place).set(ledger.lag)

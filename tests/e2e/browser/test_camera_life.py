@@ -78,6 +78,18 @@ def expect_offline(card: Locator, camera: Page) -> None:
     expect(camera.locator("#trouble")).to_contain_text("127.0.0.1")
 
 
+def switch_off_and_on(settings_page: Page, card: Locator) -> str:
+    """Switch the camera off until the overview calls it quiet, and on again; return the time of its last picture."""
+    row = settings_page.locator("#cameras tr", has=settings_page.get_by_role("rowheader", name=CAMERA))
+    row.get_by_role("button", name=f"Switch off {CAMERA}").click()
+    expect(row.get_by_role("cell", name="off", exact=True)).to_be_visible()
+    expect(card.locator(".state")).to_have_text("Quiet")
+    seen = card.locator("time").get_attribute("datetime") or ""
+    row.get_by_role("button", name=f"Switch on {CAMERA}").click()
+    expect(row.get_by_role("cell", name="on", exact=True)).to_be_visible()
+    return seen
+
+
 def wait_for_results(page: Page, count: int) -> None:
     deadline = time.monotonic() + RESULTS_WITHIN_S
     while len(page.request.get(f"/api/frames?camera={CAMERA}&limit={count}").json()["items"]) < count:
@@ -125,6 +137,8 @@ def test_a_camera_added_on_the_page_lives_dies_and_comes_back(
         with measured("live_again_s"):
             expect_live(card, camera, seen or "")
         expect(camera.locator("#trouble")).to_be_empty()
+        seen = switch_off_and_on(settings_page, card)
+        expect_live(card, camera, seen)
         assert told_by_answers(overview) == []
         assert told_by_pages(open_page) == []
     assert told_by_logs(running.data_dir) == []

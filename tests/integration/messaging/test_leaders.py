@@ -39,7 +39,9 @@ def test_the_end_of_a_partition_is_found_again_when_another_broker_leads_it(clus
         assert reader.ends([place]) == {place: 1}
         before = _leader(admin, place)
         admin.alter_partition_reassignments({TopicPartition(*place): [3 - before]})
+        deadline = time.monotonic() + FOUND_WITHIN_S
         while _leader(admin, place) == before:
+            assert time.monotonic() < deadline, "the partition is led by another broker"
             time.sleep(0.1)
         deadline = time.monotonic() + FOUND_WITHIN_S
         while True:

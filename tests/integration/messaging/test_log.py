@@ -101,6 +101,21 @@ def test_ranges_come_back_exactly_in_any_order_of_reads_over_many_partitions(top
                 assert not read.expired
 
 
+def test_a_large_range_comes_in_parts_and_one_given_up_leaves_nothing_behind(topics, producer, reader):
+    for partition in (0, 1):
+        _send(producer, topics.topic_frames, 12, partition, size=300_000)
+    parts = list(reader.read_parts(topics.topic_frames, 0, OffsetRange(1, 11)))
+    assert len(parts) > 1
+    assert [record.source.offset for part in parts for record in part.records] == list(range(1, 11))
+    for partition, start in ((0, 4), (0, 0), (1, 7)):
+        given_up = reader.read_parts(topics.topic_frames, 0, OffsetRange(0, 12))
+        assert next(given_up).records[0].source.offset == 0
+        given_up.close()
+        read = reader.read_range(topics.topic_frames, partition, OffsetRange(start, start + 5))
+        assert [record.source.offset for record in read.records] == list(range(start, start + 5))
+        assert {record.source.partition for record in read.records} == {partition}
+
+
 def test_markers_and_aborted_records_of_transactions_are_gaps(topics, reader):
     producer = KafkaProducer(
         bootstrap_servers=topics.kafka_bootstrap_servers.split(","), transactional_id=f"t-{topics.mongodb_database}"

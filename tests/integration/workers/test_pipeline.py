@@ -256,14 +256,14 @@ def test_what_waits_for_a_gpu_that_has_gone_is_done_by_the_cpus(fleet, documents
     fleet.start("bridge", "sink")
     fleet.wait_for("owning partitions", "bridge")
     tasks.announce(QUEUE_DETECT_GPU)
-    _send(foreign, settings.topic_frames, pictures, 200, key=b"gate")
+    _send(foreign, settings.topic_frames, pictures, 100, key=b"gate")
     deadline = time.monotonic() + 10
     while not (tasks.length(QUEUE_DETECT_GPU) and tasks.length(QUEUE_DETECT)):
         assert time.monotonic() < deadline, "the GPU's queue is filled first, and the rest overflows"
         time.sleep(0.1)
     fleet.start("worker")
-    wait_for_count(documents, 200)
-    assert documents.count_documents({"status": "ok"}) == 200
+    wait_for_count(documents, 100)
+    assert documents.count_documents({"status": "ok"}) == 100
     assert tasks.length(QUEUE_DETECT_GPU) == 0
     tasks.close()
 

@@ -16,9 +16,9 @@ def _ledger(watermark=0, **changes):
     return PartitionLedger("frames", 0, watermark, **{"batch_size": BATCH, "window": WINDOW} | changes)
 
 
-def _plan_all(ledger, now=0.0, *, workers_busy=False):
+def _plan_all(ledger, now=0.0, *, workers_busy=False, elsewhere=0):
     tasks = []
-    while (task := ledger.plan(now, workers_busy=workers_busy)) is not None:
+    while (task := ledger.plan(now, workers_busy=workers_busy, elsewhere=elsewhere)) is not None:
         tasks.append(task)
     return tasks
 
@@ -196,9 +196,9 @@ class _AnyHistory(RuleBasedStateMachine):
         self.end += count
         self.ledger.observe_end(self.end, self.now)
 
-    @rule(workers_busy=st.booleans())
-    def the_bridge_plans(self, workers_busy):
-        self.flying += _plan_all(self.ledger, self.now, workers_busy=workers_busy)
+    @rule(workers_busy=st.booleans(), elsewhere=st.integers(0, 100))
+    def the_bridge_plans(self, workers_busy, elsewhere):
+        self.flying += _plan_all(self.ledger, self.now, workers_busy=workers_busy, elsewhere=elsewhere)
 
     @rule(data=st.data())
     def a_worker_publishes_a_part(self, data):

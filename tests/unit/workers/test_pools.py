@@ -26,7 +26,7 @@ def test_a_gpu_is_filled_first_and_the_cpus_take_the_overflow():
         pool = pools.choose("frames")
         pool.losses.enqueued(_task(start), now=0.0)
         chosen.append(pool.queue)
-    assert chosen == [QUEUE_DETECT_GPU] * 8 + [QUEUE_DETECT] * 4
+    assert chosen == [QUEUE_DETECT_GPU] * 4 + [QUEUE_DETECT] * 8
     gpu.losses.settled(_task(0), now=1.0, by_itself=True)
     assert pools.choose("frames") is gpu
 
