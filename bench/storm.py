@@ -138,10 +138,9 @@ def blow(storm: Storm, fleet: Fleet, say: Callable[[str], None]) -> tuple[Damage
         sender.run()
         breaker.join()
         say(f"{len(sender.acknowledged)} of {storm.frames} frames are acknowledged; waiting for quiet")
-        ended = time.monotonic()
-        damage, stored_at = look(settings, sender.acknowledged, sender.poisoned, say)
+        damage, stored = look(settings, sender.acknowledged, sender.poisoned, say)
     damage.faults = dict(sorted(collections.Counter(name for _, name in happened).items()))
-    return damage, Times.of(watermark.moves, happened, ended, stored_at, damage)
+    return damage, Times.of(watermark.moves, happened, stored, damage)
 
 
 def run(storm: Storm, say: Callable[[str], None]) -> tuple[Damage, Times]:

@@ -61,8 +61,8 @@ class Times:
         stalls_s: for how long the watermark stood still after each single fault, by kind. A fault that another one
             followed before the watermark moved is not among them.
         stalls_of_several_s: for how long it stood still after those.
-        backlog: frames that were not settled when the last fault had happened and the last frame was sent.
-        capacity: frames a second at which the second half of that backlog was settled; of a small one, what was settled
+        backlog: frames that had no document when the last fault had happened and the last frame was sent.
+        capacity: frames a second at which three quarters of that backlog were stored; of a small one, what was settled
             in the best half minute.
         stored_after_s: from that moment until all was stored and settled.
         stored_after_beyond_backlog_s: the same, less the time that the backlog takes at that capacity.
@@ -82,11 +82,13 @@ class Times:
         cls,
         moves: Sequence[tuple[float, int]],
         faults: Sequence[tuple[float, str]],
-        ended: float,
-        stored_at: float,
+        stored: Sequence[tuple[float, int]],
         damage: Damage,
     ) -> "Times":
-        """Take the times from the watermark's moves, each with the sum it moved to, and from what happened when."""
+        """Take the times from the watermark's moves, each with the sum it moved to, and from what happened when.
+
+        `stored` tells how many documents there were at some moments, from the end of faults and frames on.
+        """
         at = [moment for moment, _ in moves]
         single, several = collections.defaultdict[str, list[float]](list), []
         following = [*(moment for moment, _ in faults[1:]), float("inf")]
@@ -96,9 +98,8 @@ class Times:
                 several.append(stall)
             else:
                 single[kind].append(stall)
-        settled = [total for moment, total in moves if moment <= ended]
-        backlog = damage.in_log - (settled[-1] if settled else 0)
-        capacity, stored_after_s = _capacity(moves, backlog), stored_at - ended
+        backlog, stored_after_s = damage.in_log - stored[0][1], stored[-1][0] - stored[0][0]
+        capacity = _rate(stored) if backlog >= _A_BACKLOG else _best_rate(moves)
         return cls(
             detected_twice_percent=round(100 * damage.detected_twice / max(1, damage.in_log), 2),
             stalls_s={kind: sorted(stalls) for kind, stalls in sorted(single.items())},
@@ -124,15 +125,16 @@ def _stall(moves: Sequence[float], since: float, aftermath: float) -> tuple[floa
     return round(longest, 1), ended
 
 
-def _capacity(moves: Sequence[tuple[float, int]], backlog: int) -> float:
-    """Return frames a second of the end of the run, when nothing is broken any more and there is enough to do.
+def _rate(stored: Sequence[tuple[float, int]]) -> float:
+    """Return documents a second until three quarters were there; the last frames may wait for what was lost."""
+    (begun, first), (_, last) = stored[0], stored[-1]
+    ended, most = next(one for one in stored if one[1] >= first + 0.75 * (last - first))
+    return (most - first) / (ended - begun)
 
-    The best half minute of the whole is more than that: after a stall the watermark steps over all that was settled.
-    """
+
+def _best_rate(moves: Sequence[tuple[float, int]]) -> float:
+    """Return frames a second that were settled in the best half minute."""
     (begun, before), (ended, after) = moves[0], moves[-1]
-    halfway, settled = next(move for move in moves if move[1] >= after - backlog // 2)
-    if backlog >= _A_BACKLOG and halfway < ended:
-        return (after - settled) / (ended - halfway)
     best, first = (after - before) / (ended - begun), 0  # all that there is, where that is less than half a minute
     for moment, total in moves:
         while moves[first][0] < moment - _CAPACITY_OVER_S:
@@ -144,24 +146,28 @@ def _capacity(moves: Sequence[tuple[float, int]], backlog: int) -> float:
 
 def look(
     settings: Settings, acknowledged: set[str], poisoned: set[str], say: Callable[[str], None]
-) -> tuple[Damage, float]:
-    """Wait for quiet, compare the log with the database, and return what is wrong and when all was stored."""
+) -> tuple[Damage, list[tuple[float, int]]]:
+    """Wait for quiet and compare the log with the database.
+
+    Returns:
+        what is wrong, and how many documents there were at some moments, from now until all was stored and settled.
+    """
     damage = Damage(poison=len(poisoned))
     with pymongo.MongoClient(settings.mongodb_uri) as client:
         collection = client[settings.mongodb_database].DetectedFaces
         ends = _ends(settings, settings.topic_frames)
         damage.in_log = sum(ends.values())
-        started = stored_at = time.monotonic()
+        stored: list[tuple[float, int]] = []
         told = -1
-        while stored_at < started + QUIET_WITHIN_S:
+        while not stored or stored[-1][0] < stored[0][0] + QUIET_WITHIN_S:
             # counted: what MongoDB estimates is wrong once it was killed
-            stored, settled = collection.count_documents({}), _watermarks(settings) == ends
-            stored_at = time.monotonic()
-            if settled and stored >= damage.in_log:
+            count, settled = collection.count_documents({}), _watermarks(settings) == ends
+            stored.append((time.monotonic(), count))
+            if settled and count >= damage.in_log:
                 break
-            if stored // 500 != told:
-                told = stored // 500
-                say(f"{stored} of {damage.in_log} are stored")
+            if count // 500 != told:
+                told = count // 500
+                say(f"{count} of {damage.in_log} are stored")
             time.sleep(0.5)
         fields = {"status": 1, "frame_id": 1, "error": 1}
         documents = {document["_id"]: document for document in collection.find({}, fields)}
@@ -176,7 +182,7 @@ def look(
     watermarks = _watermarks(settings)
     damage.watermarks_short = sum(watermarks[place] != end for place, end in ends.items())
     damage.detected_twice = _detected_twice(settings)
-    return damage, stored_at
+    return damage, stored
 
 
 def processes_left(pids: Sequence[int], servers: str) -> int:
