@@ -8,9 +8,12 @@ from contracts.offsets import OffsetRange
 
 QUEUE_DETECT = "detect"
 QUEUE_DETECT_GPU = "detect.gpu"
+QUEUE_AGAIN = "detect.again"
+"""Tasks of frames that were lost: they are the oldest, and what came later waits behind them in its partition."""
+
 QUEUE_INTERACTIVE = "interactive"
 QUEUE_INGEST = "ingest"
-QUEUES = (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INGEST)
+QUEUES = (QUEUE_INTERACTIVE, QUEUE_AGAIN, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INGEST)
 
 TASK_DETECT_RANGE = "crowdwatch.detect_range"
 

@@ -25,6 +25,7 @@ from celery.worker.state import active_requests, maybe_shutdown
 
 from contracts.errors import UnavailableError
 from contracts.tasks import (
+    QUEUE_AGAIN,
     QUEUE_DETECT,
     QUEUE_DETECT_GPU,
     QUEUE_INGEST,
@@ -49,8 +50,8 @@ from workers.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 _QUEUES = {
-    "cpu": (QUEUE_INTERACTIVE, QUEUE_DETECT, QUEUE_INGEST),
-    "gpu": (QUEUE_INTERACTIVE, QUEUE_DETECT_GPU, QUEUE_DETECT, QUEUE_INGEST),
+    "cpu": (QUEUE_INTERACTIVE, QUEUE_AGAIN, QUEUE_DETECT, QUEUE_INGEST),
+    "gpu": (QUEUE_INTERACTIVE, QUEUE_AGAIN, QUEUE_DETECT_GPU, QUEUE_DETECT, QUEUE_INGEST),
 }
 _ANNOUNCE_EVERY_S = 4.0
 _TELL_EVERY_S = 0.25

@@ -37,20 +37,22 @@ class Pool:
 
 
 class Pools:
-    """The queues that tasks of each source topic may go to, the preferred one first.
+    """The queues that tasks of each source topic go to.
 
     Args:
-        queues: by source topic.
+        queues: by source topic, for what is new; the preferred one first, the CPU's last.
+        again: by source topic, for what was lost, where that has a queue of its own.
         most: frames in one task at most.
     """
 
-    def __init__(self, queues: dict[str, tuple[str, ...]], most: int) -> None:
-        self._of = {topic: tuple(Pool(queue, Pace(most)) for queue in names) for topic, names in queues.items()}
+    def __init__(self, queues: dict[str, tuple[str, ...]], again: dict[str, str], most: int) -> None:
+        self._new = {topic: tuple(Pool(queue, Pace(most)) for queue in names) for topic, names in queues.items()}
+        self._again = {topic: Pool(queue, Pace(most)) for topic, queue in again.items()}
 
     @property
     def all(self) -> list[Pool]:
         """Every queue's pool."""
-        return [pool for pools in self._of.values() for pool in pools]
+        return [pool for topic in self._new for pool in self.of(topic)]
 
     def forgive(self, now: float) -> None:
         """Start every clock anew: something was away, so silence proves nothing."""
@@ -59,18 +61,27 @@ class Pools:
 
     def of(self, topic: str) -> tuple[Pool, ...]:
         """The pools that work on a topic; none for one that is no source."""
-        return self._of.get(topic, ())
+        again = self._again.get(topic)
+        return self._new.get(topic, ()) + (() if again is None else (again,))
 
     def served(self, topic: str) -> list[Pool]:
-        """The pools of a topic's frames that tasks go to now: the GPU's only while it is there."""
-        return [pool for pool in self.of(topic) if pool.present or pool.queue != QUEUE_DETECT_GPU]
+        """The pools that new tasks of a topic go to now: the GPU's only while it is there."""
+        return [pool for pool in self._new[topic] if pool.present or pool.queue != QUEUE_DETECT_GPU]
 
     def choose(self, topic: str) -> Pool:
-        """Return the pool for the next task: the GPU's while it is there and wants for work, else the CPU's."""
-        first, *others = self._of[topic]
+        """Return the pool for the next new task: the GPU's while it is there and wants for work, else the CPU's."""
+        first = self._new[topic][0]
         if first.queue != QUEUE_DETECT_GPU or (first.present and len(first.losses) < _GPU_TASKS):
             return first
-        return others[0]
+        return self.usual(topic)
+
+    def usual(self, topic: str) -> Pool:
+        """Return the pool of new tasks that is always there: the CPU's."""
+        return self._new[topic][-1]
+
+    def again(self, topic: str) -> Pool | None:
+        """Return the pool of a topic's lost tasks, None where they go where the new ones do."""
+        return self._again.get(topic)
 
     def holding(self, task: DetectRange) -> Pool | None:
         """Return the pool that has the task in flight."""

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from contracts.errors import UnavailableError
 from contracts.offsets import SERVICE_HEADER, SOURCE_TOPIC_HEADER
-from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
+from contracts.tasks import QUEUE_AGAIN, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.reader import LogReader
@@ -58,7 +58,7 @@ class Bridge:
             settings.topic_frames: (QUEUE_DETECT_GPU, QUEUE_DETECT),
             settings.topic_uploads: (QUEUE_INTERACTIVE,),
         }
-        self._pools = Pools(queues, settings.batch_size)
+        self._pools = Pools(queues, {settings.topic_frames: QUEUE_AGAIN}, settings.batch_size)
         self._consumer = GroupConsumer(
             settings,
             f"{settings.group_prefix}-bridge",
@@ -273,6 +273,9 @@ class Bridge:
             if service_ms is not None and service_ms.isdigit() and not task.isolated:
                 pool.losses.measured(int(service_ms) / 1000)
                 pool.pace.measured(int(service_ms) / 1000, len(task.offsets))
+                again = self._pools.again(place[0])
+                if again is not None and again is not pool:
+                    again.losses.measured(int(service_ms) / 1000)  # it has the same workers
         for place in touched:
             for pool in self._pools.of(place[0]):
                 for task in pool.losses.flights_of(*place):
@@ -308,7 +311,7 @@ class Bridge:
                 waiting |= {task: pool for task in tasks if (task.topic, task.partition) == place}
             now = self._clock()
             for task in ledger.adopt(list(waiting)):
-                waiting.get(task, pools[-1]).losses.enqueued(task, now)
+                waiting.get(task, self._pools.usual(place[0])).losses.enqueued(task, now)
             for pool, tasks in queued:
                 pool.losses.wait_in_order(tasks)
 
@@ -357,6 +360,8 @@ class Bridge:
             if task is None:
                 idle += 1
                 continue
+            if task.attempt > 1:
+                pool = self._pools.again(ledger.topic) or pool
             if not self._queues.enqueue(task, pool, now):
                 ledger.withdraw(task)
                 break

@@ -1,10 +1,10 @@
-from contracts.tasks import QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
+from contracts.tasks import QUEUE_AGAIN, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from workers.bridge.pools import Pools
 
 
 def _pools():
     queues = {"frames": (QUEUE_DETECT_GPU, QUEUE_DETECT), "uploads": (QUEUE_INTERACTIVE,)}
-    return Pools(queues, most=64)
+    return Pools(queues, {"frames": QUEUE_AGAIN}, most=64)
 
 
 def _task(start):
@@ -38,3 +38,15 @@ def test_a_task_is_found_in_the_pool_that_has_it():
     assert pools.holding(_task(5)) is cpu
     assert pools.holding(_task(6)) is None
     assert pools.of("strange") == ()
+
+
+def test_what_was_lost_has_a_queue_of_its_own_that_makes_nobody_busy():
+    pools = _pools()
+    again = pools.again("frames")
+    assert again.queue == QUEUE_AGAIN
+    assert pools.again("uploads") is None
+    again.losses.enqueued(_task(7), now=0.0)
+    assert pools.holding(_task(7)) is again
+    assert again in pools.all
+    assert again not in pools.served("frames")
+    assert pools.usual("frames").queue == QUEUE_DETECT
