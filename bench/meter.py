@@ -109,11 +109,15 @@ def stored(fleet: Fleet) -> Callable[[], int]:
 
 def wait_for(count: Callable[[], int], wanted: int, what: str) -> float:
     """Wait until `count` reaches `wanted`; return when that was, in seconds since the epoch."""
-    deadline = time.monotonic() + DRAIN_WITHIN_S
+    began, first = time.monotonic(), count()
     while (found := count()) < wanted:
-        if time.monotonic() > deadline:
+        elapsed_s = time.monotonic() - began
+        if elapsed_s > DRAIN_WITHIN_S:
             raise SystemExit(f"{what}: {found} of {wanted} after {DRAIN_WITHIN_S} s")
-        time.sleep(0.1)
+        left_s = elapsed_s * (wanted - found) / max(1, found - first)
+        time.sleep(
+            min(max(0.02, left_s / 3), 0.5)
+        )  # seldom while far from it: each look takes time from what is measured
     return time.time()
 
 

@@ -20,6 +20,7 @@ Figures are of the whole machine: servers, roles and the sender share it. Ratios
 import argparse
 import json
 import os
+import statistics
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from rich.table import Table
 
 from bench.meter import (
     RESULTS,
+    Load,
     bare_loop,
     celery_with_pictures,
     jpeg_load,
@@ -44,6 +46,9 @@ from detection.bars import draw_bars
 
 console = Console()
 
+ROUNDS = 3
+"""Of those that are compared with the bare loop, before, between and after which that runs."""
+
 
 def scenario_null(folder: Path, frames: int) -> dict[str, Any]:
     load = null_load(folder)
@@ -53,15 +58,13 @@ def scenario_null(folder: Path, frames: int) -> dict[str, Any]:
 
 def scenario_exact(folder: Path, frames: int) -> dict[str, Any]:
     load = jpeg_load(folder, 608, "onnxruntime:float32")
-    bare, ours = bare_loop(load), throughput(load, frames, warm_up=60)
+    beside = _beside_bare_loop(load, frames)
+    ours = beside["ours"]
     loop, peer = replaced_loop(load, frames // 6), celery_with_pictures(load, frames // 2)
-    bare = round((bare + bare_loop(load)) / 2, 1)
     return {
-        "ours": ours,
-        "bare_loop": bare,
+        **beside,
         "replaced_loop": loop,
         "celery": peer,
-        "share_of_bare_loop": _ratio(ours, bare),
         "times_replaced_loop": _ratio(ours, loop),
         "times_celery": _ratio(ours, peer["frames_a_second"]),
     }
@@ -69,9 +72,28 @@ def scenario_exact(folder: Path, frames: int) -> dict[str, Any]:
 
 def scenario_fastest(folder: Path, frames: int) -> dict[str, Any]:
     load = jpeg_load(folder, 416, "auto:int8" if _int8_is_fast() else "auto")
-    bare, ours = bare_loop(load), throughput(load, 3 * frames, warm_up=60)
-    bare = round((bare + bare_loop(load)) / 2, 1)
-    return {"ours": ours, "bare_loop": bare, "share_of_bare_loop": _ratio(ours, bare)}
+    return _beside_bare_loop(load, 3 * frames)
+
+
+def _beside_bare_loop(load: Load, frames: int) -> dict[str, Any]:
+    """Run ours and the bare loop in turn: a shared machine is faster at one time than at another.
+
+    Returns:
+        `ours`: the run in the middle; of all runs the rates, and the share of the bare loop that their means make.
+    """
+    bare, runs = [bare_loop(load, 6)], list[dict[str, Any]]()
+    for _ in range(ROUNDS):
+        runs.append(throughput(load, frames, warm_up=60))
+        bare.append(bare_loop(load, 6))
+    runs.sort(key=lambda run: run["frames_a_second"])
+    rates = [run["frames_a_second"] for run in runs]
+    return {
+        "ours": runs[ROUNDS // 2],
+        "ours_of_each_round": rates,
+        "bare_loop_of_each_round": bare,
+        "bare_loop": round(statistics.mean(bare), 1),
+        "share_of_bare_loop": round(statistics.mean(rates) / statistics.mean(bare), 3),
+    }
 
 
 def scenario_latency(folder: Path, frames: int) -> dict[str, Any]:

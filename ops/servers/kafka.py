@@ -144,6 +144,7 @@ def _properties(settings: Settings, log_dir: Path, node: Node, nodes: Sequence[N
         "broker.heartbeat.interval.ms": 500,
         "controller.quorum.fetch.timeout.ms": 1000,  # and so soon they have another controller, where it was that one
         "controller.quorum.election.timeout.ms": 500,
+        "metadata.max.idle.interval.ms": 5000,  # ten times the default: each time every controller writes a record
         "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": 8,
         "transaction.state.log.replication.factor": copies,
