@@ -5,7 +5,7 @@
 
 The long one, which takes some twelve minutes:
 
-    python -m bench.storm --frames 20000 --cameras 16 --rate 33.4 --faults 62 --brokers 3 --size 704 \\
+    python -m bench.storm --frames 20000 --cameras 16 --rate 33.4 --faults 62 --brokers 3 --size 800 \\
         --runtime onnxruntime:float32 --seed 1 --output bench/results/storm.json
 
 Starts Kafka, Redis, MongoDB, bridge, worker and sink of its own, sends frames, and from a printed seed kills with -9 a

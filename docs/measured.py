@@ -93,6 +93,7 @@ def storm_table() -> str:
         rows.append(
             (
                 storm["storm"]["seed"],
+                storm["storm"]["size"],
                 f"{storm['detected_twice_percent']} %",
                 f"{longest} s ({after})",
                 f"{storm['backlog']:,} frames behind",
@@ -101,8 +102,8 @@ def storm_table() -> str:
             )
         )
     heading = (
-        "| seed | detected twice | longest stall after a single fault | when the sending ended | all stored after "
-        "| beyond the backlog's own time |\n|---|---|---|---|---|---|"
+        "| seed | input | detected twice | longest stall after a single fault | when the sending ended "
+        "| all stored after | beyond the backlog's own time |\n|---|---|---|---|---|---|---|"
     )
     return _table(heading, rows)
 
