@@ -115,9 +115,8 @@ def wait_for(count: Callable[[], int], wanted: int, what: str) -> float:
         if elapsed_s > DRAIN_WITHIN_S:
             raise SystemExit(f"{what}: {found} of {wanted} after {DRAIN_WITHIN_S} s")
         left_s = elapsed_s * (wanted - found) / max(1, found - first)
-        time.sleep(
-            min(max(0.02, left_s / 3), 0.5)
-        )  # seldom while far from it: each look takes time from what is measured
+        # seldom while far from it: each look takes time from what is measured
+        time.sleep(min(max(0.02, left_s / 3), 0.5))
     return time.time()
 
 

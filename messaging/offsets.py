@@ -52,12 +52,12 @@ def _ask(
     while (left_ms := 1000 * (deadline - time.monotonic())) > 0:
         try:
             found: dict[TopicPartition, int] = ask(places, timeout_ms=min(try_ms, left_ms))
-        except KafkaTimeoutError:
+        except (KafkaTimeoutError, KeyError) as error:
             consumer._client.cluster.request_update()  # noqa: SLF001  # there is no other way to it
-            try_ms *= 2
-        except KeyError:
-            consumer._client.cluster.request_update()  # noqa: SLF001
-            time.sleep(min(_LOOK_S, left_ms / 1000))
+            if isinstance(error, KeyError):
+                time.sleep(min(_LOOK_S, left_ms / 1000))
+            else:
+                try_ms *= 2
         else:
             return found
     raise KafkaTimeoutError(f"not every leader of {len(places)} partitions answered within {timeout_ms:g} ms")

@@ -271,11 +271,12 @@ class Bridge:
             answered.add(task)
             service_ms = record.header(SERVICE_HEADER)
             if service_ms is not None and service_ms.isdigit() and not task.isolated:
-                pool.losses.measured(int(service_ms) / 1000)
-                pool.pace.measured(int(service_ms) / 1000, len(task.offsets))
+                service_s = int(service_ms) / 1000
+                pool.losses.measured(service_s)
+                pool.pace.measured(service_s, len(task.offsets))
                 again = self._pools.again(place[0])
                 if again is not None and again is not pool:
-                    again.losses.measured(int(service_ms) / 1000)  # it has the same workers
+                    again.losses.measured(service_s)  # it has the same workers
         for place in touched:
             for pool in self._pools.of(place[0]):
                 for task in pool.losses.flights_of(*place):
