@@ -141,12 +141,15 @@ class LossDetector:
             task: a flight; one that is none is left alone.
             now: the time.
             by_itself: whether the task itself brought them. Then every flight enqueued before it was overtaken. A late
-                answer to an earlier attempt proves nothing of the kind (Karn's rule), nor does one to a repeated task.
+                answer to an earlier attempt proves nothing of the kind (Karn's rule), nor does one to a repeated task
+                for as long as a worker may have had the first one.
         """
         if task not in self._flights:
             return
         self._last_progress = now
-        if not by_itself or self._flights[task].repeated:
+        settled = self._flights[task]
+        is_old_answer = settled.repeated and now - settled.enqueued_at < self.patience_s
+        if not by_itself or is_old_answer:
             self._land(task)
             return
         for earlier, flight in self._flights.items():

@@ -66,6 +66,23 @@ def test_a_late_answer_to_a_task_that_was_repeated_overtakes_nobody():
     assert detector.lost(now=60.0, waiting=1) == []
 
 
+def test_what_is_lost_among_repeated_tasks_is_found_before_the_last_of_them_is_through():
+    """A worker is killed soon after Redis was emptied, with a minute of repeated tasks in the queue."""
+    detector = _measured(service_s=0.4)
+    for start in range(100):
+        detector.enqueued(_task(start), now=0.0)
+    detector.emptied(now=1.0, waiting=[])
+    for task in detector.gone_with_queue(2.0):
+        detector.enqueued(task, now=2.0)
+    found = {}
+    for start in range(1, 20):
+        now = 2.0 + 0.4 * start
+        detector.settled(_task(start), now, by_itself=True)
+        found |= dict.fromkeys(detector.lost(now, waiting=80), now)
+    assert list(found) == [_task(0)]
+    assert 4.0 + 2.0 < found[_task(0)] < 7.0, "patience until the answers are believed, and patience again"
+
+
 def test_a_sign_of_life_counts_for_more_than_an_emptied_queue():
     detector = _measured(service_s=0.4)
     detector.enqueued(_task(0, attempt=3), now=0.0)
