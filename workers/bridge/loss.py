@@ -12,7 +12,7 @@ from contracts.tasks import DetectRange
 _FIRST_PATIENCE_S = 15.0
 _LEAST_PATIENCE_S = 2.0
 _MOST_PATIENCE_S = 120.0
-_SERVICE_TIMES = 4
+_SERVICE_TIMES = 2.5
 _LEAST_GRACE_S = 0.5
 _SIGNS_OF_LIFE_S = 10.0
 """A worker that isolates a frame gives a sign of life every three seconds."""
@@ -67,7 +67,7 @@ class LossDetector:
 
     @property
     def patience_s(self) -> float:
-        """A few service times: four times the smoothed mean plus four deviations (as RFC 6298 smooths them)."""
+        """A few service times: 2.5 times the smoothed mean plus four deviations (as RFC 6298 smooths them)."""
         if self._mean_s is None:
             return _FIRST_PATIENCE_S
         patience_s = _SERVICE_TIMES * (self._mean_s + 4 * self._deviation_s)

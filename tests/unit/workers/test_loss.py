@@ -125,7 +125,7 @@ def test_patience_follows_the_measured_service_times():
     assert detector.patience_s == 15.0, "nothing is measured yet"
     for _ in range(100):
         detector.measured(2.0)
-    assert detector.patience_s == pytest.approx(8.0, abs=0.1)
+    assert detector.patience_s == pytest.approx(5.0, abs=0.1)
     detector.measured(10.0)
     assert detector.patience_s > 20
 
