@@ -142,14 +142,14 @@ class LossDetector:
             now: the time.
             by_itself: whether the task itself brought them. Then every flight enqueued before it was overtaken. A late
                 answer to an earlier attempt proves nothing of the kind (Karn's rule), nor does one to a repeated task
-                for as long as a worker may have had the first one.
+                for as long as a worker may have the first one.
         """
         if task not in self._flights:
             return
         self._last_progress = now
         settled = self._flights[task]
-        is_old_answer = settled.repeated and now - settled.enqueued_at < self.patience_s
-        if not by_itself or is_old_answer:
+        may_be_old = settled.repeated and (task.isolated or now - settled.enqueued_at < self.patience_s)
+        if not by_itself or may_be_old:
             self._land(task)
             return
         for earlier, flight in self._flights.items():
@@ -186,6 +186,8 @@ class LossDetector:
                 flight.overtaken_at = now
             if flight.alive_at is not None:
                 flight.alive_at = now
+            if flight.repeated:
+                flight.enqueued_at = now  # an answer to the first one may have been held up meanwhile
         if any(flight.dropped for flight in self._flights.values()):
             self._in_doubt_until = now + self._grace_s
 

@@ -67,7 +67,7 @@ def test_a_late_answer_to_a_task_that_was_repeated_overtakes_nobody():
 
 
 def test_what_is_lost_among_repeated_tasks_is_found_before_the_last_of_them_is_through():
-    """A worker is killed soon after Redis was emptied, with a minute of repeated tasks in the queue."""
+    """A worker is killed soon after Redis was emptied, with half a minute of repeated tasks in the queue."""
     detector = _measured(service_s=0.4)
     for start in range(100):
         detector.enqueued(_task(start), now=0.0)
@@ -81,6 +81,29 @@ def test_what_is_lost_among_repeated_tasks_is_found_before_the_last_of_them_is_t
         found |= dict.fromkeys(detector.lost(now, waiting=80), now)
     assert list(found) == [_task(0)]
     assert 4.0 + 2.0 < found[_task(0)] < 7.0, "patience until the answers are believed, and patience again"
+
+
+def test_an_answer_that_kafka_held_up_may_still_be_that_to_the_first_of_two():
+    detector = _measured(service_s=0.4)
+    for start in range(3):
+        detector.enqueued(_task(start), now=0.0)
+    detector.emptied(now=1.0, waiting=[])
+    for task in detector.gone_with_queue(2.0):
+        detector.enqueued(task, now=2.0)
+    detector.forgive(now=100.0)
+    detector.settled(_task(2), now=100.1, by_itself=True)
+    assert detector.lost(now=200.0, waiting=1) == []
+
+
+def test_an_isolated_task_may_take_longer_than_patience_so_its_repeat_overtakes_nobody():
+    detector = _measured(service_s=0.4)
+    for start in range(3):
+        detector.enqueued(_task(start, attempt=3), now=0.0)
+    detector.emptied(now=1.0, waiting=[])
+    for task in detector.gone_with_queue(2.0):
+        detector.enqueued(task, now=2.0)
+    detector.settled(_task(2, attempt=3), now=30.0, by_itself=True)
+    assert detector.lost(now=60.0, waiting=1) == []
 
 
 def test_a_sign_of_life_counts_for_more_than_an_emptied_queue():
