@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             out=options.out,
             weights=options.weights,
             fold=options.fold,
-            batches=BatchPlan(options.seed, options.batch, least, most, mixture),
+            batches=BatchPlan(options.seed, options.batch, least, most, mixture, options.closing),
             steps=options.steps,
             learning_rate=options.learning_rate,
             weight_decay=0.02,
@@ -100,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=Mixture.largest_face,
         help="that crops aim at, as a share of their side (%(default)s); near 1 for inputs larger than the crops",
+    )
+    parser.add_argument(
+        "--closing",
+        type=float,
+        default=0.25,
+        help="share of the run, at its end, that sees pictures as cameras send them (%(default)s)",
     )
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
     parser.add_argument("--validate-every", type=int, default=2000, help="steps (%(default)s)")

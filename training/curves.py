@@ -18,6 +18,7 @@ _COLOURS = (
     "#8a5a00",
 )
 _POINTS = 200
+"""To a unit of the x axis of a curve at most."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,21 @@ class Axis:
 
 
 Points = Sequence[tuple[float, float]]
+LabelledPoints = Sequence[tuple[float, float, str]]
+"""Points with what stands beside each."""
 
 
 def draw_curves(x: Axis, y: Axis, curves: Mapping[str, Points]) -> str:
     """Return an SVG with one line a name."""
-    return _draw(x, y, curves, joined=True)
+    return _draw(x, y, {name: [(*point, "") for point in _thin(points)] for name, points in curves.items()}, radius=0)
 
 
-def draw_points(x: Axis, y: Axis, groups: Mapping[str, Points]) -> str:
-    """Return an SVG with one or more dots a name."""
-    return _draw(x, y, groups, joined=False)
+def draw_points(x: Axis, y: Axis, groups: Mapping[str, LabelledPoints]) -> str:
+    """Return an SVG with one or more dots a name, joined, each with its label."""
+    return _draw(x, y, groups, radius=4)
 
 
-def _draw(x: Axis, y: Axis, groups: Mapping[str, Points], *, joined: bool) -> str:
+def _draw(x: Axis, y: Axis, groups: Mapping[str, LabelledPoints], *, radius: int) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
         'font-size="12">',
@@ -55,15 +58,19 @@ def _draw(x: Axis, y: Axis, groups: Mapping[str, Points], *, joined: bool) -> st
     ]
     for place, (name, points) in enumerate(groups.items()):
         colour = _COLOURS[place % len(_COLOURS)]
-        spots = [_spot(x, y, point) for point in _thin(points)]
-        if joined:
-            path = " ".join(f"{across:.1f},{down:.1f}" for across, down in spots)
-            lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        else:
-            lines += [f'<circle cx="{across:.1f}" cy="{down:.1f}" r="5" fill="{colour}"/>' for across, down in spots]
+        spots = [_spot(x, y, (across, down)) for across, down, _ in points]
+        path = " ".join(f"{across:.1f},{down:.1f}" for across, down in spots)
+        lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for (across, down), (*_, label) in zip(spots, points, strict=True) if radius else ():
+            lines.append(f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius}" fill="{colour}"/>')
+            side, anchor = (-1, "end") if across > _WIDTH / 2 else (1, "start")
+            beside = down + (14 if place % 2 else -6)
+            text = f'x="{across + side * 2:.1f}" y="{beside:.1f}" text-anchor="{anchor}" font-size="9"'
+            lines.append(f'<text {text} fill="{colour}">{escape(label)}</text>')
         down = _HEIGHT - _MARGIN - 18 * (len(groups) - place)
-        lines.append(f'<rect x="{_MARGIN + 12}" y="{down - 9}" width="12" height="10" fill="{colour}"/>')
-        lines.append(f'<text x="{_MARGIN + 30}" y="{down}">{escape(name)}</text>')
+        left = _WIDTH / 2 if radius else _MARGIN + 12
+        lines.append(f'<rect x="{left}" y="{down - 9}" width="12" height="10" fill="{colour}"/>')
+        lines.append(f'<text x="{left + 18}" y="{down}">{escape(name)}</text>')
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -91,5 +98,9 @@ def _spot(x: Axis, y: Axis, point: tuple[float, float]) -> tuple[float, float]:
 
 
 def _thin(points: Points) -> Points:
-    step = max(1, len(points) // _POINTS)
-    return [*points[::step], *points[-1:]] if step > 1 else points
+    """Leave out what lies nearly above another one: thousands of finds of low scores bring no recall."""
+    kept = [*points[:1]]
+    for point in points[1:]:
+        if abs(point[0] - kept[-1][0]) * _POINTS >= 1:
+            kept.append(point)
+    return kept if kept[-1:] == [*points[-1:]] else [*kept, *points[-1:]]

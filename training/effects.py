@@ -56,8 +56,10 @@ def _blur(pixels: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def _noise(pixels: Pixels, random: np.random.Generator) -> Pixels:
-    noise = random.standard_normal(pixels.shape, np.float32) * random.uniform(2, 16)
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    noise = np.empty((len(pixels), pixels[0].size), np.int16)
+    cv2.setRNGSeed(int(random.integers(2**31)))
+    cv2.randn(noise, np.zeros(1), np.full(1, random.uniform(2, 16)))
+    return cv2.add(pixels, noise.reshape(pixels.shape), dtype=cv2.CV_8U).astype(np.uint8, copy=False)
 
 
 def _compress(pixels: Pixels, random: np.random.Generator) -> Pixels:

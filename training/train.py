@@ -66,6 +66,10 @@ class Plan:
     def __post_init__(self) -> None:
         if self.fold and self.weights is None:
             raise ConfigurationError("folded batch normalisation needs weights to start from")
+        if not 0 <= self.batches.closing <= 1:
+            raise ConfigurationError(
+                f"expected a share of the run from 0 to 1 as its closing, got {self.batches.closing}"
+            )
         if self.batches.smallest % STRIDE or not 0 < self.batches.smallest <= self.batches.largest:
             raise ConfigurationError(
                 f"expected sides of crops as multiples of {STRIDE}, the smaller first, "

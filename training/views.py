@@ -32,11 +32,13 @@ class Mixture:
         mosaic: share of views of four pictures.
         whole: share of whole pictures among the others, and in each part of a mosaic.
         largest_face: that crops aim at, as a share of their side; whole pictures may hold larger ones.
+        effects: share of views that effects are tried on.
     """
 
     mosaic: float = 0.25
     whole: float = 0.4
     largest_face: float = 0.6
+    effects: float = 1.0
 
 
 def take_view(pictures: PictureCache, index: int, size: int, mixture: Mixture, random: np.random.Generator) -> Sample:

@@ -17,9 +17,10 @@ from tests.training.toy import toy_cfg, write_pictures
 from training.__main__ import main
 from training.batches import BatchPlan, batches
 from training.datasets import read_dataset
+from training.effects import _noise
 from training.picture_cache import open_cache
 from training.scoring import find_all, precision_recall
-from training.views import Mixture
+from training.views import Mixture, take_view
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_a_run_that_is_killed_goes_on_with_the_same_pictures_and_the_same_loss(
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
-def test_batches_depend_on_seed_and_step_alone(data: Path, tmp_path: Path) -> None:
+def test_batches_depend_on_seed_step_and_steps_alone(data: Path, tmp_path: Path) -> None:
     pictures = open_cache([data], tmp_path, lambda _: None)
     plan = BatchPlan(seed=3, batch=4, smallest=64, largest=96, mixture=Mixture())
 
@@ -98,6 +99,48 @@ def test_batches_depend_on_seed_and_step_alone(data: Path, tmp_path: Path) -> No
         assert torch.equal(one.ignored, other.ignored)
     seen = sorted(plan.picture(number, len(pictures)) for number in range(len(pictures)))
     assert seen == list(range(50)), "an epoch sees each picture once"
+
+
+def test_the_end_of_a_run_sees_pictures_as_cameras_send_them(data: Path, tmp_path: Path) -> None:
+    pictures = open_cache([data], tmp_path, lambda _: None)
+    plan = BatchPlan(seed=3, batch=4, smallest=96, largest=96, mixture=Mixture(mosaic=1), closing=0.5)
+
+    shares = [plan.mixture_at(step, 6) for step in range(6)]
+    first, *_, last = batches(pictures, plan, 0, 6, workers=0)
+
+    assert [share.mosaic for share in shares] == [1, 1, 1, 0, 0, 0]
+    assert shares[3].effects < 1
+    assert shares[3].whole > shares[0].whole
+    assert shares[3].largest_face == shares[0].largest_face
+    assert len(first.faces) > len(last.faces), "four pictures in one have more faces than one"
+
+
+def test_effects_are_tried_on_the_share_of_views_that_is_asked_for(data: Path, tmp_path: Path) -> None:
+    pictures = open_cache([data], tmp_path, lambda _: None)
+    none, all_ = (
+        next(batches(pictures, BatchPlan(3, 8, 96, 96, Mixture(mosaic=0, effects=share)), 0, 1, workers=0)).pictures
+        for share in (0.0, 1.0)
+    )
+    random = np.random.default_rng([3, 2, 0])
+    plan = BatchPlan(3, 8, 96, 96, Mixture(mosaic=0))
+
+    view = take_view(pictures, plan.picture(0, len(pictures)), 96, plan.mixture, random)
+
+    assert np.array_equal(none[0].numpy(), view.pixels[:, :, ::-1].transpose(2, 0, 1))
+    assert sum(not torch.equal(one, other) for one, other in zip(none, all_, strict=True)) >= 6
+
+
+def test_noise_is_as_strong_as_it_says_and_saturates() -> None:
+    grey = np.full((200, 201, 3), 128, np.uint8)
+    spreads = [_noise(grey, np.random.default_rng(seed)).std() for seed in range(30)]
+
+    noisy = _noise(grey, np.random.default_rng(1))
+
+    assert 2 <= min(spreads) < max(spreads) <= 16.5
+    assert abs(noisy.mean() - 128) < 0.5
+    assert np.array_equal(noisy, _noise(grey, np.random.default_rng(1)))
+    assert _noise(np.full_like(grey, 255), np.random.default_rng(2)).max() == 255
+    assert _noise(np.full_like(grey, 255), np.random.default_rng(2)).min() > 128, "no value runs over"
 
 
 def test_another_order_of_pictures_is_refused(

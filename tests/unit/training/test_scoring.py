@@ -1,5 +1,8 @@
 """The scorer, by pictures small enough to count by hand, and what is built on it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,8 @@ from detection.darknet.weights import read_kernels
 from tests.unit.detection import darknet_files as files
 from training.calibrate_scores import best_threshold, shift_scores
 from training.curves import Axis, draw_curves
-from training.scoring import Scored, operate, precision_recall
+from training.evaluate import Evaluation, write_report
+from training.scoring import SIZES, Curve, Operation, Scored, operate, precision_recall
 
 
 def scored(found: dict[tuple[int, int, int], float], faces: list[tuple[int, int, int]], ignored=()) -> Scored:
@@ -99,3 +103,25 @@ def test_curves_are_drawn_with_their_names() -> None:
     assert svg.startswith("<svg")
     assert "&lt;one&gt;" in svg
     assert 'points="52.0,26.0 624.0,368.0"' in svg
+
+
+def test_a_curve_keeps_its_shape_when_most_finds_bring_no_recall() -> None:
+    rising = [(share / 10, 1.0 - share / 50) for share in range(11)]
+    useless = [(1.0, 10 / (10 + wrong)) for wrong in range(10_000)]
+
+    svg = draw_curves(Axis("recall", 0, 1), Axis("precision", 0.5, 1), {"one": rising + useless})
+
+    (path,) = re.findall(r'points="([^"]*)"', svg)
+    assert 11 <= len(path.split()) <= 13
+
+
+def test_inputs_of_a_network_are_one_line_and_what_is_far_worse_lies_on_the_edge(tmp_path: Path) -> None:
+    def detector(name: str, average_precision: float, ms: float) -> Evaluation:
+        curve = Curve(np.array([0.9]), np.array([average_precision]), np.array([1.0]), 1)
+        return Evaluation(name, dict.fromkeys(SIZES, curve), Operation(0.5, 1.0, 1.0, 0.0, 1.0), ms)
+
+    write_report([detector("a at 416", 0.9, 10), detector("a at 512", 0.95, 15), detector("b", 0.3, 80)], tmp_path)
+
+    svg = (tmp_path / "accuracy-time.svg").read_text()
+    assert [len(path.split()) for path in re.findall(r'points="([^"]*)"', svg)] == [2, 1]
+    assert re.findall(r'font-size="9"[^>]*>([^<]*)<', svg) == ["416", "512", "0.30 in 80 ms"]
