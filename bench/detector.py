@@ -29,12 +29,14 @@ import numpy as np
 from bench.peak import PeakKernel
 from detection.bars import draw_bars
 from detection.choose import installed_versions
+from detection.darknet.cfg import read_network
 from detection.loading import read_darknet
 from detection.machine import processor
 from detection.manifest import SHIPPED, describe_cfg
 from detection.runtimes.base import DarknetModel
 from detection.runtimes.registry import RUNTIMES, is_fast_here
 from tests.unit.detection import darknet_files
+from training.validation import resize_cfg
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("yolov3-face-lite", "yolov3-tiny-416", "yolov3-416")
@@ -133,7 +135,7 @@ def whole_call(seconds: float) -> dict[str, Any]:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as directory:
         cfg = write_cfg("yolov3-face-lite", Path(directory))
-        cfg.write_text(cfg.read_text().replace("=416", "=608"))
+        cfg.write_text(resize_cfg(cfg.read_text(), 608))
         model = read_darknet(describe_cfg(cfg), Path(directory))
         runtime = RUNTIMES["onnxruntime"].open(model, "float32", 1)
     detector = FaceDetector(
@@ -214,16 +216,18 @@ def _memory_mib(name: str, runtime: str, threads: int) -> float:
 def _print_memory(name: str, runtime: str, threads: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         cfg = write_cfg(name, Path(directory))
+        network = read_network(cfg.read_bytes(), cfg.name)
+        shape = (1, 3, network.height, network.width)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         cv2.setNumThreads(threads)
         if runtime == PEER:
             run = open_peer(cfg)
-            pictures = np.zeros((1, 3, 416, 416), np.float32)
+            pictures = np.zeros(shape, np.float32)
         else:
             kind, _, precision = runtime.partition(":")
             model = read_darknet(describe_cfg(cfg), Path(directory))
             run = RUNTIMES[kind].open(model, precision, threads).run  # type: ignore[arg-type]
-            pictures = np.zeros((1, 3, 416, 416), np.uint8)
+            pictures = np.zeros(shape, np.uint8)
         for _ in range(3):
             run(pictures)
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

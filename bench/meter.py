@@ -27,6 +27,7 @@ from bench.null_site import NULL_PATH
 from bench.pipeline_peers import RESULTS_TOPIC
 from samples import CLIP
 from settings import Settings
+from training.validation import resize_cfg
 
 RESULTS = Path(__file__).parent / "results"
 PROCESSES = os.cpu_count() or 1
@@ -72,7 +73,7 @@ def jpeg_load(folder: Path, size: int, runtime: str) -> Load:
     models = folder / f"model-{size}"
     models.mkdir(exist_ok=True)
     cfg = write_cfg("yolov3-face-lite", models)
-    cfg.write_text(cfg.read_text().replace("=416", f"={size}"))
+    cfg.write_text(resize_cfg(cfg.read_text(), size))
     return Load(pictures, str(cfg), runtime)
 
 

@@ -45,7 +45,7 @@ def rates(plan: dict[str, Any]) -> dict[int, float]:
 
 def compare(folder: Path, frames: int) -> dict[str, Any]:
     """Measure with one and with two worker processes, and hold the plan against it."""
-    as_shipped = dataclasses.replace(jpeg_load(folder, 416, "auto"), model="yolov3-face-lite")
+    as_shipped = dataclasses.replace(jpeg_load(folder, 512, "auto"), model="yolov3-face-lite")
     before = predicted()
     runs = [(count, _measure(as_shipped, count, frames)) for _ in range(ROUNDS) for count in WORKER_PROCESSES]
     after = predicted()

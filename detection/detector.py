@@ -34,7 +34,7 @@ class Detector(Protocol):
     runtime_name: str
     batch: int
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4) -> list[Detections]:
+    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
         """Find faces in pictures of any sizes; one answer a picture, in order."""
         ...
 
@@ -72,7 +72,7 @@ class FaceDetector:
         self._fit: Fit = fit
         self._runtime = runtime
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4) -> list[Detections]:
+    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
         """Find faces.
 
         Args:

@@ -22,7 +22,7 @@ _COVERED = 0.7
 
 
 def detect_tiled(
-    detector: Detector, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4
+    detector: Detector, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5
 ) -> list[Detections]:
     """Find faces in pictures and in tiles of them as large as the network's input, so that nothing is made smaller.
 

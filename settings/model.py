@@ -109,7 +109,7 @@ class Settings(BaseModel):
     # Detection
     model: str = Field("yolov3-face-lite", min_length=1, description="Name in models/manifest.toml, or a FILE.cfg.")
     confidence_threshold: float = Field(0.5, gt=0, lt=1, description="Confidence from which a face is reported.")
-    nms_threshold: float = Field(0.4, gt=0, le=1, description="Overlap (IoU) above which the weaker of two boxes goes.")
+    nms_threshold: float = Field(0.5, gt=0, le=1, description="Overlap (IoU) above which the weaker of two boxes goes.")
     runtime: str = Field("auto", min_length=1, description="What runs the network: auto, or a runtime's name.")
     detect_threads: int = Field(1, ge=1, le=256, description="Threads of the runtime in each worker process.")
     cache_dir: Path = Field(

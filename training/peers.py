@@ -29,7 +29,7 @@ class HaarCascade:
         if self._cascade.empty():
             raise ModelError(f"{file}: the cascade cannot be read")
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.4) -> list[Detections]:
+    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
         """Find faces; `nms` has no meaning here."""
         return [
             self._detect(picture if isinstance(picture, Picture) else Picture.from_frame(picture))

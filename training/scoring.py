@@ -61,7 +61,7 @@ class Operation:
     faces: float
 
 
-def find_all(detector: Detector, pictures: Iterable[Labelled], nms: float = 0.4) -> Iterator[Scored]:
+def find_all(detector: Detector, pictures: Iterable[Labelled], nms: float = 0.5) -> Iterator[Scored]:
     """Run a detector over labelled pictures, one by one, down to the confidence that average precision needs."""
     for labelled in pictures:
         picture = decode_picture(labelled.data, max_pixels=10**8)

@@ -99,6 +99,6 @@ def table(rows: list[Row]) -> str:
 
 
 def _caught_up_after(row: Row) -> float:
-    """Seconds from the fault's end until no more than half a second of frames is behind; 0 where that never was so."""
-    behind = [at for at, lag_s in zip(row.outcome.at_s, row.lag_s, strict=True) if lag_s > 0.5]
+    """Seconds from the fault's end until no more than a second of frames is behind; 0 where that never was so."""
+    behind = [at for at, lag_s in zip(row.outcome.at_s, row.lag_s, strict=True) if lag_s > 1.0]
     return max(0.0, behind[-1] - _AWAY.stop) if behind else 0.0

@@ -45,8 +45,8 @@ def test_every_runtime_finds_the_face(runtime: str, cache: Path) -> None:
 
     assert len(found) == 1
     assert overlap(found.boxes_xyxy[0], np.array(FACE)) > 0.6
-    assert (detector.name, detector.input_size, detector.class_names) == ("yolov3-face-lite", (416, 416), ("face",))
-    assert detector.version.startswith("92018cac124a")
+    assert (detector.name, detector.input_size, detector.class_names) == ("yolov3-face-lite", (512, 512), ("face",))
+    assert detector.version.startswith("d42d7a6c7e80")
     assert detector.version.endswith(runtime.partition(":")[2] or detector.version[-4:])
 
 
@@ -90,22 +90,22 @@ def test_thresholds_out_of_range(detector: Detector, confidence: float, nms: flo
 
 def test_tiles_find_what_is_too_small_for_the_whole(detector: Detector) -> None:
     scene = np.full((900, 1500, 3), 90, np.uint8)
-    small = cv2.resize(PORTRAIT, (110, 110), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(PORTRAIT, (80, 80), interpolation=cv2.INTER_AREA)
     places = [(60, 40), (700, 420), (1380, 780)]
     for x, y in places:
-        scene[y : y + 110, x : x + 110] = small
+        scene[y : y + 80, x : x + 80] = small
 
     (whole,) = detector.detect([scene], confidence=0.6)
     (tiled,) = detect_tiled(detector, [scene], confidence=0.6)
 
     assert len(whole) < len(tiled) == len(places)
     for x, y in places:
-        face = np.array(FACE) * 110 / 512 + [x, y, x, y]
+        face = np.array(FACE) * 80 / 512 + [x, y, x, y]
         assert max(overlap(box, face) for box in tiled.boxes_xyxy) > 0.5
 
 
 def test_a_small_picture_needs_no_tiles(detector: Detector) -> None:
-    frame = PORTRAIT[:400, :400]
+    frame = PORTRAIT[:510, :500]
 
     (tiled,), (whole,) = detect_tiled(detector, [frame]), detector.detect([frame])
 

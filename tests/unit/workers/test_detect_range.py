@@ -25,7 +25,7 @@ class CountingDetector:
         self.batch = batch
         self.given = []
 
-    def detect(self, pictures, *, confidence=0.5, nms=0.4):
+    def detect(self, pictures, *, confidence=0.5, nms=0.5):
         self.given.append(len(pictures))
         if any(picture.width == 13 for picture in pictures):
             raise RuntimeError("unlucky")
