@@ -112,8 +112,11 @@ def test_an_emptied_redis_loses_nothing(fleet, documents, foreign, pictures, set
     fleet.start("worker")
     wait_for_count(documents, 60)
     assert {document["_id"] for document in documents.find()} == {str(place) for place in sent}
-    assert "planning it again" in fleet.log("bridge")
-    assert total(metrics_of(fleet, "bridge"), "crowdwatch_bridge_tasks_lost_total") >= 1
+    said = fleet.log("bridge")
+    assert "Redis was emptied" in said or "planning it again" in said
+    if said.count("owning partitions") == 1:  # a rebalance in between begins anew, and calls nothing lost
+        assert "planning it again" in said
+        assert total(metrics_of(fleet, "bridge"), "crowdwatch_bridge_tasks_lost_total") >= 1
 
 
 def _huge_picture() -> bytes:
