@@ -60,8 +60,8 @@ def null_load(folder: Path) -> Load:
     return Load(pictures, "yolov3-face-lite", "auto", NULL_PATH)
 
 
-def jpeg_load(folder: Path, size: int, runtime: str) -> Load:
-    """Frames of the sample clip as JPEG of 1280x720, detected at an input of `size`."""
+def sample_jpegs(folder: Path) -> Path:
+    """Return where frames of the sample clip lie as JPEG of 1280x720, written there at first."""
     pictures = folder / "jpegs"
     if not pictures.exists():
         pictures.mkdir()
@@ -70,11 +70,16 @@ def jpeg_load(folder: Path, size: int, runtime: str) -> Load:
             _, frame = capture.read()
             cv2.imwrite(str(pictures / f"{number:02}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
         capture.release()
+    return pictures
+
+
+def jpeg_load(folder: Path, size: int, runtime: str) -> Load:
+    """Frames of the sample clip as JPEG of 1280x720, detected at an input of `size`."""
     models = folder / f"model-{size}"
     models.mkdir(exist_ok=True)
     cfg = write_cfg("yolov3-face-lite", models)
     cfg.write_text(resize_cfg(cfg.read_text(), size))
-    return Load(pictures, str(cfg), runtime)
+    return Load(sample_jpegs(folder), str(cfg), runtime)
 
 
 @contextmanager

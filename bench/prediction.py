@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.meter import RESULTS, Load, jpeg_load, throughput
+from bench.meter import RESULTS, Load, sample_jpegs, throughput
 
 WORKER_PROCESSES = (1, 2)
 ROUNDS = 2
@@ -45,7 +45,7 @@ def rates(plan: dict[str, Any]) -> dict[int, float]:
 
 def compare(folder: Path, frames: int) -> dict[str, Any]:
     """Measure with one and with two worker processes, and hold the plan against it."""
-    as_shipped = dataclasses.replace(jpeg_load(folder, 512, "auto"), model="yolov3-face-lite")
+    as_shipped = Load(sample_jpegs(folder), "yolov3-face-lite", "auto")
     before = predicted()
     runs = [(count, _measure(as_shipped, count, frames)) for _ in range(ROUNDS) for count in WORKER_PROCESSES]
     after = predicted()

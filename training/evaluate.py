@@ -109,17 +109,17 @@ def write_report(evaluations: Sequence[Evaluation], folder: Path) -> None:
 
 def _frontier(evaluations: Sequence[Evaluation]) -> str:
     """Draw accuracy against time, the inputs of a network joined; what is far worse than the best lies on the edge."""
-    best = max(one.curves["all"].average_precision for one in evaluations)
-    good = [one for one in evaluations if one.curves["all"].average_precision > _GOOD * best]
-    least = min(one.curves["all"].average_precision for one in good)
-    x = Axis("ms a picture, one thread", 0, 10 * math.ceil(0.11 * max(one.ms for one in good)))
+    scored = [(one, one.curves["all"].average_precision) for one in evaluations]
+    floor = _GOOD * max(precision for _, precision in scored)
+    least = min(precision for _, precision in scored if precision > floor)
+    slowest_ms = max(one.ms for one, precision in scored if precision > floor)
+    x = Axis("ms a picture, one thread", 0, 10 * math.ceil(0.11 * slowest_ms))
     y = Axis("average precision", math.floor(20 * least - 0.5) / 20, 1.0)
     groups: dict[str, list[tuple[float, float, str]]] = {}
-    for one in evaluations:
-        precision = one.curves["all"].average_precision
+    for one, precision in scored:
         found = re.fullmatch(r"(.*) at (\d+)(.*)", one.name)
         name, label = (found[1] + found[3], found[2]) if found else (one.name, "")
-        if one not in good:
+        if precision <= floor:
             label = f"{precision:.2f} in {one.ms:.0f} ms"
         groups.setdefault(name, []).append((one.ms, precision, label))
     return draw_points(x, y, groups)

@@ -16,6 +16,17 @@ def _measured(service_s=0.1):
     return detector
 
 
+def _repeated(tasks, attempt=1):
+    """A detector whose tasks went with a queue emptied at 1 s, and were enqueued again at 2 s."""
+    detector = _measured(service_s=0.4)
+    for start in range(tasks):
+        detector.enqueued(_task(start, attempt=attempt), now=0.0)
+    detector.emptied(now=1.0, waiting=[])
+    for task in detector.gone_with_queue(2.0):
+        detector.enqueued(task, now=2.0)
+    return detector
+
+
 def test_a_task_that_was_overtaken_is_lost_after_a_few_service_times():
     detector = _measured()
     for start in (0, 1):
@@ -56,24 +67,14 @@ def test_what_was_in_a_queue_that_is_known_to_be_emptied_is_lost_after_two_servi
 
 
 def test_a_late_answer_to_a_task_that_was_repeated_overtakes_nobody():
-    detector = _measured(service_s=0.4)
-    for start in range(3):
-        detector.enqueued(_task(start), now=0.0)
-    detector.emptied(now=1.0, waiting=[])
-    for task in detector.gone_with_queue(2.0):
-        detector.enqueued(task, now=2.0)
+    detector = _repeated(3)
     detector.settled(_task(2), now=2.1, by_itself=True)
     assert detector.lost(now=60.0, waiting=1) == []
 
 
 def test_what_is_lost_among_repeated_tasks_is_found_before_the_last_of_them_is_through():
     """A worker is killed soon after Redis was emptied, with half a minute of repeated tasks in the queue."""
-    detector = _measured(service_s=0.4)
-    for start in range(100):
-        detector.enqueued(_task(start), now=0.0)
-    detector.emptied(now=1.0, waiting=[])
-    for task in detector.gone_with_queue(2.0):
-        detector.enqueued(task, now=2.0)
+    detector = _repeated(100)
     found = {}
     for start in range(1, 20):
         now = 2.0 + 0.4 * start
@@ -84,24 +85,14 @@ def test_what_is_lost_among_repeated_tasks_is_found_before_the_last_of_them_is_t
 
 
 def test_an_answer_that_kafka_held_up_may_still_be_that_to_the_first_of_two():
-    detector = _measured(service_s=0.4)
-    for start in range(3):
-        detector.enqueued(_task(start), now=0.0)
-    detector.emptied(now=1.0, waiting=[])
-    for task in detector.gone_with_queue(2.0):
-        detector.enqueued(task, now=2.0)
+    detector = _repeated(3)
     detector.forgive(now=100.0)
     detector.settled(_task(2), now=100.1, by_itself=True)
     assert detector.lost(now=200.0, waiting=1) == []
 
 
 def test_an_isolated_task_may_take_longer_than_patience_so_its_repeat_overtakes_nobody():
-    detector = _measured(service_s=0.4)
-    for start in range(3):
-        detector.enqueued(_task(start, attempt=3), now=0.0)
-    detector.emptied(now=1.0, waiting=[])
-    for task in detector.gone_with_queue(2.0):
-        detector.enqueued(task, now=2.0)
+    detector = _repeated(3, attempt=3)
     detector.settled(_task(2, attempt=3), now=30.0, by_itself=True)
     assert detector.lost(now=60.0, waiting=1) == []
 
