@@ -1,5 +1,6 @@
 """Reads of known places in the log, without a consumer group."""
 
+import base64
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ _CALL_MS = 5000
 _MOST_OVERTIME_S = 10.0
 _LOOK_AHEAD_BYTES = 512 * 1024
 """A fetch brings this much at most past its first batch; what lies beyond the range's end is read in vain."""
+
+_METADATA_MAX_AGE_MS = 30_000
+"""How old the id of a topic may be that was deleted and made anew without a lost connection."""
 
 _FETCH_WAIT_MS = 10
 """A broker answers a connection's requests one after the other: while it holds a fetch back for records to come, such
@@ -68,6 +72,7 @@ class LogReader:
                     "auto_offset_reset": "none",
                     "max_partition_fetch_bytes": _LOOK_AHEAD_BYTES,
                     "fetch_max_wait_ms": _FETCH_WAIT_MS,
+                    "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
                     "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
                 },
             )
@@ -129,6 +134,20 @@ class LogReader:
             return [(place.topic, place.partition) for place in self._partitions(topics)]
         except KafkaError as error:
             raise UnavailableError(f"cannot read the partitions of {', '.join(topics)}: {error!r}") from error
+
+    def log_id(self, topic: str) -> str | None:
+        """Return the id of a topic (KIP-516) as Kafka prints it; None if the brokers are too old to have one.
+
+        A topic that is deleted and made anew has another id, and so has one of a Kafka that lost its data.
+
+        Raises:
+            UnavailableError: Kafka did not answer, or has no such topic.
+        """
+        cluster = self._started()._client.cluster  # noqa: SLF001  # there is no other way to it
+        if cluster.topic_id(topic) is None:
+            self.partitions([topic])
+        found = cluster.topic_id(topic)
+        return base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode() if found and found.int else None
 
     def bounds(self, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
         """Return the first offset and the one after the last, for every partition of `topics`.

@@ -1,7 +1,9 @@
 """Producer, range reader, groups and followers against a real broker."""
 
+import base64
 import gc
 import time
+import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -219,6 +221,28 @@ def test_reading_on_from_positions_gives_each_record_once(topics, producer, read
     assert seen == list(range(25))
     later = reader.positions_at([topics.topic_chat], datetime.now(timezone.utc) + timedelta(hours=1))
     assert later == positions
+
+
+def test_a_topic_that_is_made_anew_has_another_id(topics, producer, reader, admin):
+    name = f"{topics.topic_frames}-anew"
+    seen = []
+    for _ in range(2):
+        admin.create_topics([NewTopic(name, 1, 1)])
+        reader.close()
+        reader.start()
+        seen.append(reader.log_id(name))
+        assert reader.log_id(name) == seen[-1]
+        [described] = admin.describe_topics([name])
+        assert seen[-1] == base64.urlsafe_b64encode(uuid.UUID(described["topic_id"]).bytes).decode()[:22]
+        admin.delete_topics([name])
+        deadline = time.monotonic() + 20
+        while name in admin.list_topics():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert seen[0] != seen[1]
+    assert reader.log_id(topics.topic_frames) not in (None, *seen)
+    with pytest.raises(UnavailableError, match="no topic"):
+        reader.log_id("no-such-topic")
 
 
 def test_the_ends_of_partitions_are_told_as_they_move(topics, producer, reader):
