@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pymongo import MongoClient
 
+from contracts.camera_checks import read_usable
 from contracts.cameras import Camera
-from contracts.errors import ContractError
 from settings import Settings
 from storage.client import Document, database, mongo_errors
 
@@ -116,10 +116,9 @@ class CamerasFollower:
 
 
 def _camera(document: Document) -> Camera | None:
-    """Build a camera from its document; None for one that somebody else wrote and that is none, which is logged."""
+    """Build a camera from its document without the parts that cannot act, which are logged; None if nothing is left."""
     fields = {name: value for name, value in document.items() if name not in ("_id", _REVISION)}
-    try:
-        return Camera.from_dict(fields)
-    except ContractError as error:
-        log.warning("left out what is no camera: %s: %s", document["_id"], error)
-        return None
+    camera, problems = read_usable(fields)
+    if problems:
+        log.warning("camera %s: left out what cannot act: %s", document["_id"], "; ".join(problems))
+    return camera

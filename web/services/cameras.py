@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from contracts.camera_checks import check_camera
 from contracts.camera_urls import check_url, masked, with_secrets_of
 from contracts.cameras import Camera
 from storage.camera_states import CameraState, CameraStates
@@ -72,6 +73,7 @@ class CameraDocuments:
         camera = Camera.from_dict({"camera_id": camera_id, **document})
         if camera.camera_id != camera_id:
             raise RequestError(400, f"camera_id should be {camera_id!r:.80} as in the address, or be left out")
+        check_camera(camera)
         if camera.source is not None:
             url = with_secrets_of(camera.source.url, stored_url)
             if url != stored_url and not may_set_address:

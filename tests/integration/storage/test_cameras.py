@@ -74,10 +74,22 @@ def test_a_follower_tells_what_has_changed(cameras: Cameras) -> None:
 
 
 def test_what_is_no_camera_holds_up_no_other(cameras: Cameras, client: MongoClient, settings: Settings) -> None:
-    client[settings.mongodb_database].cameras.insert_one({"_id": "odd", "camera_id": "odd", "zonez": []})
+    client[settings.mongodb_database].cameras.insert_one({"_id": "odd", "zones": []})
     cameras.put(HALL)
     assert cameras.get("odd") is None
     assert cameras.page() == [HALL]
     follower = CamerasFollower(cameras)
     assert follower.poll().changed == {"hall": HALL}
     assert follower.poll().changed == {}
+
+
+def test_a_part_that_cannot_act_takes_no_camera_away(
+    cameras: Cameras, client: MongoClient, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    flat = {"image": [[0, 0], [0.5, 0.5], [1, 1], [0, 1]], "metres": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    bowtie = {"name": "bowtie", "polygon": [[0, 0], [1, 1], [1, 0], [0, 0.9]]}
+    stored = GATE.to_dict() | {"ground_plane": flat, "zones": [*GATE.to_dict()["zones"], bowtie], "colour": "red"}
+    client[settings.mongodb_database].cameras.insert_one({"_id": "gate-1"} | stored)
+    assert CamerasFollower(cameras).poll().changed == {"gate-1": GATE}
+    for part in ("ground_plane", "bowtie", "colour"):
+        assert part in caplog.text
