@@ -93,7 +93,7 @@ class Isolator:
 def serve() -> None:
     """The child: say that it is ready, then answer each picture with its result; end when nobody asks for 30 s."""
     from detection import load_detector
-    from workers.detect_range import FrameAnalyser
+    from workers.frame_analyser import FrameAnalyser
 
     settings = Settings.from_environment()
     answers = answer_safely(settings.isolation_memory_mib)

@@ -40,7 +40,8 @@ from messaging.reader import LogReader
 from messaging.tasks import TaskQueue, make_celery, ping_redis
 from settings import Settings
 from settings.logs import log_fields
-from workers.detect_range import FrameAnalyser, RangeProcessor
+from workers.detect_range import RangeProcessor
+from workers.frame_analyser import FrameAnalyser
 from workers.isolation import Isolator
 from workers.measurements import Measurement, Measurements
 from workers.outcomes import Outcome, OutcomePublisher

@@ -11,7 +11,7 @@ from contracts.frames import Frame
 from contracts.offsets import SourceOffset
 from detection import Detections
 from settings import Settings
-from workers.detect_range import FrameAnalyser
+from workers.frame_analyser import FrameAnalyser
 
 AT = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
