@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.admin import NewTopic
@@ -21,8 +22,18 @@ _CONNECT_S = 10.0
 """After so long it is told why no broker lets us in; those who start a role try again."""
 
 
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic as the settings want it: its name, partitions and configuration."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
 @contextmanager
-def _kafka_errors(what: str) -> Iterator[None]:
+def kafka_errors(what: str) -> Iterator[None]:
+    """Raise every error of kafka-python as `UnavailableError`, whose message begins with `what`."""
     try:
         yield
     except KafkaError as error:
@@ -35,7 +46,7 @@ def ping_kafka(settings: Settings, timeout_s: float = 5.0) -> None:
     Raises:
         UnavailableError: no broker answered in time.
     """
-    with _kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
+    with kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
         config = consumer_config(settings, "ping") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
         consumer = connect(KafkaConsumer, config)
         try:
@@ -50,7 +61,7 @@ def partition_counts(settings: Settings, timeout_s: float = 5.0) -> dict[str, in
     Raises:
         UnavailableError: Kafka does not answer within `timeout_s`.
     """
-    with _kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
+    with kafka_errors(f"Kafka at {settings.kafka_bootstrap_servers} does not answer"):
         config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
         admin = connect(KafkaAdminClient, config)
         try:
@@ -63,12 +74,13 @@ def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
     """Make every topic that is missing, and wait until each has its leaders. Safe to call from many processes at once.
 
     Raises:
-        ConfigurationError: frames, uploads and Faces exist and differ in their number of partitions.
+        ConfigurationError: frames, uploads and Faces exist and differ in their number of partitions; it says how many
+            each has, and how to mend it.
         UnavailableError: Kafka does not answer within `timeout_s`.
     """
-    wanted = _wanted(settings)
+    wanted = wanted_topics(settings)
     names = sorted({topic.name for topic in wanted})
-    with _kafka_errors("cannot make the topics"):
+    with kafka_errors("cannot make the topics"):
         config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(min(timeout_s, _CONNECT_S) * 1000)}
         admin = connect(KafkaAdminClient, config)
         try:
@@ -76,16 +88,37 @@ def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
             for topic in wanted:
                 if topic.name not in known:
                     try:
-                        admin.create_topics([topic], timeout_ms=int(timeout_s * 1000))
-                        log.info("made topic %s with %d partitions", topic.name, topic.num_partitions)
+                        new = new_topic(topic, settings.replication_factor)
+                        admin.create_topics([new], timeout_ms=int(timeout_s * 1000))
+                        log.info("made topic %s with %d partitions", topic.name, topic.partitions)
                     except TopicAlreadyExistsError:
                         log.debug("topic %s was made by another process", topic.name)
             counts = _partition_counts(admin, names, time.monotonic() + timeout_s)
         finally:
             admin.close()
-    same = {name: counts[name] for name in (settings.topic_frames, settings.topic_uploads, settings.topic_faces)}
-    if len(set(same.values())) > 1:
-        raise ConfigurationError(f"frames, uploads and Faces need the same number of partitions, got {same}")
+    problem = uneven_partitions({name: counts[name] for name in numbered_topics(settings)})
+    if problem is not None:
+        raise ConfigurationError(problem)
+
+
+def numbered_topics(settings: Settings) -> tuple[str, str, str]:
+    """Return frames, uploads and Faces: a result goes to the partition number of its source."""
+    return settings.topic_frames, settings.topic_uploads, settings.topic_faces
+
+
+def uneven_partitions(counts: Mapping[str, int]) -> str | None:
+    """Say what is wrong if topics differ in their number of partitions, and how to mend it; None if they do not.
+
+    Args:
+        counts: the number of partitions of each of `numbered_topics`.
+    """
+    if len(set(counts.values())) <= 1:
+        return None
+    have = ", ".join(f"{name} has {count}" for name, count in counts.items())
+    return (
+        f"frames, uploads and Faces need the same number of partitions, as a result goes to the number of its source: "
+        f"{have}; `crowdwatch topics apply` raises the others to {max(counts.values())}"
+    )
 
 
 def _partition_counts(admin: KafkaAdminClient, names: list[str], deadline: float) -> dict[str, int]:
@@ -104,8 +137,18 @@ def _partition_counts(admin: KafkaAdminClient, names: list[str], deadline: float
         time.sleep(0.1)
 
 
-def _wanted(settings: Settings) -> list[NewTopic]:
-    common = {"max.message.bytes": str(max_record_bytes(settings))}
+def new_topic(spec: TopicSpec, replication_factor: int) -> NewTopic:
+    """Return a topic as kafka-python makes one."""
+    return NewTopic(spec.name, spec.partitions, replication_factor, topic_configs=dict(spec.config))
+
+
+def wanted_topics(settings: Settings) -> list[TopicSpec]:
+    """Return every topic of the installation, as the settings want it.
+
+    The time of a record is the broker's (`LogAppendTime`): clocks of producers are wrong, and a record dated into the
+    future would outlive its retention.
+    """
+    common = {"max.message.bytes": str(max_record_bytes(settings)), "message.timestamp.type": "LogAppendTime"}
     if settings.replication_factor > 2:  # acknowledged by a majority: a broker may go, and takes nothing along
         common["min.insync.replicas"] = str(settings.replication_factor // 2 + 1)
     pictures = common | {
@@ -114,7 +157,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
     }
     results = common | {"retention.ms": str(int(settings.faces_retention_hours * _HOUR_MS))}
     return [
-        NewTopic(name, partitions, settings.replication_factor, topic_configs=config)
+        TopicSpec(name, partitions, config)
         for name, partitions, config in (
             (settings.topic_frames, settings.partitions, pictures),
             (settings.topic_uploads, settings.partitions, pictures),

@@ -13,6 +13,7 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from contracts.errors import UnavailableError
+from messaging.admin import uneven_partitions
 from messaging.client import connect, consumer_config
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
@@ -36,8 +37,9 @@ class GroupConsumer:
 
     `on_assigned` and `on_revoked` are called from within `poll`, in the caller's thread, when it has happened.
 
-    Range assignment over topics of equal partition counts gives a member the same numbers of each. A member that is
-    killed is found missing after 6 s; one that closes leaves at once.
+    A member owns the same partition numbers of each topic. Numbers that a topic lacks are given to nobody: `problem`
+    says so, and the others are worked on. A member that is killed is found missing after 6 s; one that closes leaves
+    at once.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class GroupConsumer:
         self._listener = _Listener(on_assigned, on_revoked)
         self._fetch_bytes = fetch_bytes
         self._consumer: KafkaConsumer | None = None
+        self.problem: str | None = None
+        """Why some partitions are given to nobody, and how to mend it."""
         self._join_again_after_s = _JOIN_AGAIN_S
         self._join_again_at = math.inf
 
@@ -72,7 +76,7 @@ class GroupConsumer:
                 | {
                     "group_id": self._group,
                     "auto_offset_reset": "earliest",
-                    "partition_assignment_strategy": (RangePartitionAssignor,),
+                    "partition_assignment_strategy": (_NumberAssignor,),
                     "session_timeout_ms": _SESSION_MS,
                     "heartbeat_interval_ms": _SESSION_MS // 4,
                     "max_poll_interval_ms": 600_000,
@@ -105,7 +109,8 @@ class GroupConsumer:
             if _see_rebalance_through(consumer):
                 timeout_ms = max(timeout_ms, _REBALANCE_MS)
             batches = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
-            self._listener.tell()
+            if self._listener.tell():
+                self._compare_topics(consumer)
             self._join_again_if_forgotten(consumer)
         except KafkaError as error:
             raise UnavailableError(f"cannot poll {', '.join(self._topics)}: {error!r}") from error
@@ -188,6 +193,12 @@ class GroupConsumer:
     def _subscribe(self) -> None:
         self._started().subscribe(self._topics, listener=self._listener)
         self._join_again_at = time.monotonic() + self._join_again_after_s
+
+    def _compare_topics(self, consumer: KafkaConsumer) -> None:
+        """Learn after a rebalance whether the topics have the same partition numbers."""
+        self.problem = uneven_partitions({name: len(consumer.partitions_for_topic(name)) for name in self._topics})
+        if self.problem is not None:
+            log.error("%s; until then nobody works on the partitions that are too many", self.problem)
 
     def _join_again_if_forgotten(self, consumer: KafkaConsumer) -> None:
         """Join the group anew after some time without a partition, each time twice as long.
@@ -300,9 +311,34 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pytho
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         self._noted.append((self._on_assigned, {(place.topic, place.partition) for place in assigned}))
 
-    def tell(self) -> None:
-        """Tell of what was noted since the last call, in its order."""
+    def tell(self) -> bool:
+        """Tell of what was noted since the last call, in its order; return whether there was anything."""
+        anything = bool(self._noted)
         while self._noted:
             told, places = self._noted.popleft()
             if told is not None:
                 told(places)
+        return anything
+
+
+class _NumberAssignor(RangePartitionAssignor):  # type: ignore[misc]  # kafka-python carries no types
+    """Range assignment of the partition numbers that every topic has; a result must find its source's owner."""
+
+    @classmethod
+    def assign(cls, cluster: Any, members: Any) -> Any:
+        topics = {topic for member in members for topic in member.metadata.topics}
+        numbers = [set(known) for topic in topics if (known := cluster.partitions_for_topic(topic))]
+        return super().assign(_CommonNumbers(cluster, set.intersection(*numbers) if numbers else set()), members)
+
+
+class _CommonNumbers:
+    """A cluster that shows the assignor only some partition numbers of each topic."""
+
+    def __init__(self, cluster: Any, numbers: set[int]) -> None:
+        self._cluster = cluster
+        self._numbers = numbers
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """Return the numbers of a topic that are to be given out, None if the topic is unknown."""
+        known = self._cluster.partitions_for_topic(topic)
+        return None if known is None else known & self._numbers

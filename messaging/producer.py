@@ -66,7 +66,8 @@ class Producer:
         """Hand a record to the producer; the future tells its place once all in-sync replicas have it.
 
         Raises:
-            UnavailableError: the topic's metadata or room in the buffer did not come in time.
+            UnavailableError: the topic's metadata or room in the buffer did not come in time, or the topic has no such
+                partition.
         """
         if self._producer is None:
             raise UnavailableError("the producer was not started")
@@ -84,9 +85,22 @@ class Producer:
             sent = self._producer.send(topic, value=value, key=key, partition=partition, headers=headers)
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not take records: {type(error).__name__}: {error}") from error
+        except ValueError as error:
+            raise UnavailableError(self._no_partition(topic, partition)) from error
         sent.add_callback(done)
         sent.add_errback(failed)
         return acknowledged
+
+    def _no_partition(self, topic: str, partition: int | None) -> str:
+        """Say that a topic lacks a partition; have kafka-python look again, as it may have been added since."""
+        assert self._producer is not None
+        metadata = self._producer._metadata  # noqa: SLF001  # there is no other way to it
+        metadata.request_update()
+        count = len(metadata.partitions_for_topic(topic) or ())
+        return (
+            f"topic {topic} has {count} partitions and none of number {partition}: frames, uploads and Faces need the "
+            f"same number, `crowdwatch topics apply` adds what is missing"
+        )
 
     def send_all(self, records: "Sequence[tuple[str, bytes, bytes]]", timeout_s: float = 60.0) -> None:
         """Send records (topic, key, value) and wait until all in-sync replicas have all of them.

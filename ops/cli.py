@@ -13,6 +13,7 @@ COMMANDS = {
     "status": "Show roles and servers, and where they are reached",
     "login": "Print a link that signs in, once",
     "doctor": "Check this machine and, if there is one, the running system",
+    "topics": "List the topics, and set what differs from the settings",
     "demo": "Process the sample clip and print a table of what was stored",
     "detect": "Find faces in pictures",
     "camera": "Capture one camera, video or folder of pictures into Kafka",

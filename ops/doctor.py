@@ -143,13 +143,14 @@ def _gpu() -> Finding:
 
 def _servers_in_use(settings: Settings, folder: DataDir, running: bool) -> Iterator[Finding]:
     """Look at the topics, and at the clocks, of the servers that run in the folder or are given."""
-    from ops.server_checks import clock_finding, topics_finding
+    from ops.server_checks import clock_finding, topics_findings
 
     if running:
         settings = with_running_servers(settings, folder)
     external = external_servers(settings)
     if running or "kafka" in external:
-        yield Finding("topics", *topics_finding(settings))
+        for told in topics_findings(settings):
+            yield Finding("topics", *told)
     if running or "mongo" in external:
         yield Finding("clock", *clock_finding(settings))
 

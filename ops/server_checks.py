@@ -12,25 +12,30 @@ Told = tuple[Literal["ok", "warning", "problem"], str]
 """How it is, and what is to be said of it."""
 
 
-def topics_finding(settings: Settings) -> Told:
-    """Compare the topics with the settings."""
-    from messaging.admin import partition_counts
+def topics_findings(settings: Settings) -> list[Told]:
+    """Compare the topics with the settings: a finding for each topic that differs, or one that says all is well."""
+    from messaging.admin import numbered_topics, uneven_partitions
+    from messaging.topics import examine_topics
 
-    names = (settings.topic_frames, settings.topic_uploads, settings.topic_faces)
     try:
-        counts = partition_counts(settings)
+        states = {state.wanted.name: state for state in examine_topics(settings)}
     except CrowdwatchError as error:
-        return "problem", f"{error}; is Kafka running, and does KAFKA_BOOTSTRAP_SERVERS lead to it?"
-    absent = [name for name in names if name not in counts]
+        return [("problem", f"{error}; is Kafka running, and does KAFKA_BOOTSTRAP_SERVERS lead to it?")]
+    names = numbered_topics(settings)
+    found: list[Told] = []
+    absent = [name for name, state in states.items() if not state.exists]
     if absent:
-        return "warning", f"{', '.join(absent)} will be made when a role starts"
-    found = {name: counts[name] for name in names}
-    if len(set(found.values())) > 1:
-        return "problem", f"need the same number of partitions, have {found}: add partitions to the smaller ones"
-    there = found[settings.topic_frames]
-    if there != settings.partitions:
-        return "warning", f"have {there} partitions, the settings say {settings.partitions}: topics keep what they have"
-    return "ok", f"{', '.join(names)} have {there} partitions each"
+        found.append(("warning", f"{', '.join(absent)} will be made when a role starts"))
+    problem = uneven_partitions({name: states[name].partitions for name in names if states[name].exists})
+    if problem is not None:
+        found.append(("problem", problem))
+    for name, state in states.items():
+        if state.differences:
+            parts = [f"{key} is {is_}, the settings say {wanted}" for key, (is_, wanted) in state.differences.items()]
+            found.append(("warning", f"{name}: {'; '.join(parts)}; `crowdwatch topics apply` sets it"))
+    if not found:
+        found.append(("ok", f"{', '.join(names)} have {states[names[0]].partitions} partitions each"))
+    return found
 
 
 def clock_finding(settings: Settings) -> Told:

@@ -92,8 +92,9 @@ class Bridge:
         self._consumer.start()
 
     def ready(self) -> dict[str, bool]:
-        """Whether Kafka and Redis answered last."""
-        return {**self._healthy, "redis": self._queues.healthy}
+        """Whether Kafka and Redis answered last; `topics` is there, and False, if their partitions do not match."""
+        uneven = {"topics": False} if self._consumer.problem is not None else {}
+        return {**self._healthy, "redis": self._queues.healthy, **uneven}
 
     def close(self) -> None:
         """Commit, leave the group and disconnect."""

@@ -17,6 +17,7 @@ from messaging.admin import ensure_topics, ping_kafka
 from messaging.consumer import Follower, GroupConsumer
 from messaging.producer import Producer
 from messaging.reader import LogReader
+from messaging.topics import apply_topics
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def _send(producer, topic, count, partition=0, size=0):
 
 def test_topics_are_made_once_and_checked_afterwards(topics):
     ensure_topics(topics)
-    with pytest.raises(ConfigurationError, match="same number of partitions"):
+    with pytest.raises(ConfigurationError, match=r"same number of partitions.*has 4.*has 1.*crowdwatch topics apply"):
         ensure_topics(topics.model_copy(update={"topic_uploads": topics.topic_chat}))
 
 
@@ -265,6 +266,38 @@ def test_a_member_commits_with_metadata_and_the_next_one_finds_it(topics, produc
             assert member.committed(place) == expected
             assert member.commit({place: (2, "77")})
         finally:
+            member.close()
+
+
+def test_numbers_that_a_topic_lacks_are_given_to_nobody_and_said_so(topics, producer, admin):
+    admin.create_partitions({topics.topic_frames: 6})
+    names = [topics.topic_frames, topics.topic_faces]
+    members = [GroupConsumer(topics, f"{topics.group_prefix}-g", names) for _ in range(2)]
+    try:
+        for member in members:
+            member.start()
+        deadline = time.monotonic() + 30
+        while any(len(member.assignment()) != 4 for member in members) and time.monotonic() < deadline:
+            for member in members:
+                member.poll(100)
+        for member in members:
+            by_topic = [{number for topic, number in member.assignment() if topic == name} for name in names]
+            assert by_topic[0] == by_topic[1] and len(by_topic[0]) == 2, "a result finds the owner of its source"
+            assert f"{topics.topic_frames} has 6, {topics.topic_faces} has 4" in member.problem
+            assert "crowdwatch topics apply" in member.problem
+        with pytest.raises(UnavailableError, match=r"has 4 partitions and none of number 5.*topics apply"):
+            producer.send(topics.topic_faces, b"x", partition=5)
+        apply_topics(topics)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                producer.send(topics.topic_faces, b"x", partition=5).result(30)
+                break
+            except UnavailableError:
+                time.sleep(0.1)
+        assert time.monotonic() < deadline, "the producer finds the partition that was added"
+    finally:
+        for member in members:
             member.close()
 
 

@@ -8,22 +8,25 @@ from click.testing import CliRunner
 
 from messaging.admin import ensure_topics, partition_counts
 from ops.commands.doctor import command
-from ops.server_checks import clock_finding, topics_finding
+from ops.server_checks import clock_finding, topics_findings
 from settings import Settings
 
 
 def test_topics_are_held_against_the_settings(settings: Settings) -> None:
-    assert topics_finding(settings)[0] == "warning", "not made yet"
+    assert [level for level, _ in topics_findings(settings)] == ["warning"], "not made yet"
     ensure_topics(settings)
-    assert topics_finding(settings) == (
-        "ok",
-        f"{settings.topic_frames}, {settings.topic_uploads}, {settings.topic_faces} have 4 partitions each",
-    )
+    assert topics_findings(settings) == [
+        ("ok", f"{settings.topic_frames}, {settings.topic_uploads}, {settings.topic_faces} have 4 partitions each")
+    ]
     assert partition_counts(settings)[settings.topic_dead] == 1
-    level, told = topics_finding(settings.model_copy(update={"partitions": 8}))
-    assert (level, "the settings say 8" in told) == ("warning", True)
-    level, told = topics_finding(settings.model_copy(update={"topic_faces": settings.topic_dead}))
-    assert (level, "same number of partitions" in told) == ("problem", True)
+    told = topics_findings(settings.model_copy(update={"partitions": 8, "frames_retention_hours": 48}))
+    assert {level for level, _ in told} == {"warning"}
+    [frames] = [line for _, line in told if line.startswith(f"{settings.topic_frames}:")]
+    assert "partitions is 4, the settings say 8" in frames
+    assert "retention.ms is 86400000, the settings say 172800000" in frames
+    level, line = topics_findings(settings.model_copy(update={"topic_faces": settings.topic_dead}))[0]
+    assert (level, "same number of partitions" in line) == ("problem", True)
+    assert f"{settings.topic_frames} has 4" in line and f"{settings.topic_dead} has 1" in line
 
 
 def test_the_clock_is_held_against_that_of_mongodb(settings: Settings) -> None:
@@ -34,7 +37,7 @@ def test_servers_that_do_not_answer_are_problems_with_advice(settings: Settings)
     nowhere = settings.model_copy(
         update={"kafka_bootstrap_servers": "127.0.0.1:9", "mongodb_uri": "mongodb://127.0.0.1:9"}
     )
-    level, told = topics_finding(nowhere)
+    [(level, told)] = topics_findings(nowhere)
     assert (level, "KAFKA_BOOTSTRAP_SERVERS" in told) == ("problem", True)
     level, told = clock_finding(nowhere)
     assert (level, "MONGODB_URI" in told) == ("problem", True)
