@@ -6,9 +6,10 @@ documents that are already stored does: a stricter check must never take a camer
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Any, TypeVar
+
+import msgspec
 
 from contracts.cameras import Camera, GroundPlane, LineSettings, ZoneSettings
 from contracts.errors import ContractError
@@ -54,7 +55,9 @@ def usable_part(camera: Camera) -> tuple[Camera, list[str]]:
     lines = _passing(camera.lines, lambda line: check_line(line, f"line {line.name!r:.60}"), problems)
     planes = () if camera.ground_plane is None else (camera.ground_plane,)
     [plane] = _passing(planes, check_ground_plane, problems) or (None,)
-    return replace(camera, zones=zones, lines=lines, ground_plane=plane) if problems else camera, problems
+    return msgspec.structs.replace(
+        camera, zones=zones, lines=lines, ground_plane=plane
+    ) if problems else camera, problems
 
 
 def read_usable(document: Mapping[str, Any]) -> tuple[Camera | None, list[str]]:

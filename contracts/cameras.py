@@ -6,40 +6,97 @@ entries at most.
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from contracts.camera_urls import check_url
+from contracts.decoding import decoded
 from contracts.errors import ContractError
+from contracts.ids import camera_id as checked_camera_id
+from contracts.ids import fit_text
+from contracts.ids import name as checked_name
 
-T = TypeVar("T")
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A coordinate of the picture: from 0 to 1, x to the right, y down."""
+
+Metre = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Point = tuple[float, float]
+SharePoint = tuple[Share, Share]
 
-ROLES = ("density", "queue", "restricted", "display", "exit")
+ROLES = ("density", "queue", "restricted", "display", "exit", "ignore")
 ANCHORS = ("center", "bottom_center")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+RULES = (
+    "density",
+    "capacity",
+    "intrusion",
+    "gathering",
+    "dispersal",
+    "distance",
+    "bottleneck",
+    "camera_offline",
+    "clock_skew",
+)
+"""Kinds of alerts."""
+
+_ZoneRole = Literal["density", "queue", "restricted", "display", "exit", "ignore"]
+_Anchor = Literal["center", "bottom_center"]
+_RuleName = Literal[
+    "density",
+    "capacity",
+    "intrusion",
+    "gathering",
+    "dispersal",
+    "distance",
+    "bottleneck",
+    "camera_offline",
+    "clock_skew",
+]
+_Few = msgspec.Meta(max_length=64)
+_Label = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_FramesPerSecond = Annotated[float, msgspec.Meta(ge=0.01, le=120)]
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
-_MOST_ZONES = 64
+_UNKNOWN_KEY = re.compile(r"^(?:(?P<place>.+): )?object contains unknown field `(?P<key>.*)`$", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class CameraSource:
-    """Where the capture role reads the camera's pictures, and how many a second."""
+class CameraSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the capture role reads the camera's pictures, and how many a second.
 
-    url: str
-    fps: float = 5.0
+    Attributes:
+        url: with the user and password where the camera asks for them.
+        fps: pictures a second.
+        enabled: whether the camera is captured.
+        still_fps: pictures a second while nothing moves; None for never fewer than `fps`.
+        transport: how RTSP carries the video.
+    """
+
+    url: Annotated[str, msgspec.Meta(max_length=2000)]
+    fps: _FramesPerSecond = 5.0
     enabled: bool = True
+    still_fps: _FramesPerSecond | None = None
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days (`mon-fri`, `sat,sun`) and times of day in the camera's time zone; past midnight when `to` is earlier."""
 
-    days: str = "mon-sun"
-    start: str = "00:00"
-    end: str = "24:00"
+    days: Annotated[str, msgspec.Meta(max_length=60)] = "mon-sun"
+    start: str = msgspec.field(default="00:00", name="from")
+    end: str = msgspec.field(default="24:00", name="to")
+
+    def __post_init__(self) -> None:
+        for key, time in (("from", self.start), ("to", self.end)):
+            if not _TIME.fullmatch(time):
+                raise ContractError(f"{key} should be a time such as 22:00, is {time!r:.40}")
+        try:
+            self.weekdays()
+        except ValueError as error:
+            raise ContractError(f"days should be such as mon-fri or sat,sun, is {self.days!r:.40}") from error
 
     def weekdays(self) -> frozenset[int]:
         """Return the days as numbers from 0 (Monday)."""
@@ -59,80 +116,110 @@ class Schedule:
         return (weekday in days and minute >= start) or ((weekday - 1) % 7 in days and minute < end)
 
 
-@dataclass(frozen=True)
-class ZoneSettings:
+class ZoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A named polygon of the picture (0..1) with what it is for."""
 
-    name: str
-    polygon: tuple[Point, ...]
-    anchor: str = "center"
-    area_m2: float | None = None
-    limit: int | None = None
-    roles: tuple[str, ...] = ("density",)
-    schedule: tuple[Schedule, ...] = ()
-    minimum_stay_s: float = 2.0
+    name: _Label
+    polygon: Annotated[tuple[SharePoint, ...], msgspec.Meta(min_length=3, max_length=100)]
+    anchor: _Anchor = "center"
+    area_m2: Annotated[float, msgspec.Meta(ge=0.01, le=1e7)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | None = None
+    roles: Annotated[tuple[_ZoneRole, ...], _Few] = ("density",)
+    schedule: Annotated[tuple[Schedule, ...], _Few] = ()
+    minimum_stay_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 2.0
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "name", checked_name(self.name, "name"))
 
 
-@dataclass(frozen=True)
-class LineSettings:
+class LineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A named, directed line of the picture (0..1); with a venue its crossings count into that venue's people."""
 
-    name: str
-    start: Point
-    end: Point
-    anchor: str = "center"
-    venue: str | None = None
+    name: _Label
+    start: SharePoint = msgspec.field(name="from")
+    end: SharePoint = msgspec.field(name="to")
+    anchor: _Anchor = "center"
+    venue: _Label | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "name", checked_name(self.name, "name"))
+        if self.venue is not None:
+            msgspec.structs.force_setattr(self, "venue", checked_name(self.venue, "venue"))
+        if math.dist(self.start, self.end) < 1e-3:
+            raise ContractError(f"from and to should differ, are {self.start} and {self.end}")
 
 
-@dataclass(frozen=True)
-class GroundPlane:
-    """Four points of the picture (0..1) and where they lie on the ground, in metres."""
+class GroundPlane(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Four points of the picture (0..1) or more, and where they lie on the ground, in metres."""
 
-    image: tuple[Point, ...]
-    metres: tuple[Point, ...]
+    image: Annotated[tuple[SharePoint, ...], msgspec.Meta(min_length=4, max_length=64)]
+    metres: Annotated[tuple[tuple[Metre, Metre], ...], msgspec.Meta(min_length=4, max_length=64)]
+
+    def __post_init__(self) -> None:
+        if len(self.image) != len(self.metres):
+            raise ContractError(
+                f"image and metres should have as many points each, have {len(self.image)} and {len(self.metres)}"
+            )
 
 
-@dataclass(frozen=True)
-class Camera:
-    """The whole document. `to_dict` and `from_dict` speak the contract's names."""
+class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether one kind of alert is raised, when, and from which values on.
+
+    Attributes:
+        enabled: whether it is raised at all.
+        schedule: when it is raised; always where it is empty.
+        people: from how many people on; None for the kind's own default.
+        minimum_s: after how many seconds; None for the kind's own default.
+    """
+
+    enabled: bool = True
+    schedule: Annotated[tuple[Schedule, ...], _Few] = ()
+    people: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    minimum_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] | None = None
+
+
+class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole document. `to_dict` and `from_dict` use the contract's names."""
 
     camera_id: str
-    name: str = ""
-    venue: str | None = None
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    venue: _Label | None = None
     source: CameraSource | None = None
-    model: str | None = None
-    confidence_threshold: float | None = None
-    max_age_ms: int | None = None
-    zones: tuple[ZoneSettings, ...] = ()
-    lines: tuple[LineSettings, ...] = ()
+    model: _Label | None = None
+    classes: Annotated[tuple[_Label, ...], msgspec.Meta(min_length=1, max_length=64)] | None = None
+    confidence_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    max_age_ms: Annotated[int, msgspec.Meta(ge=1, lt=2**53)] | None = None
+    zones: Annotated[tuple[ZoneSettings, ...], _Few] = ()
+    lines: Annotated[tuple[LineSettings, ...], _Few] = ()
     ground_plane: GroundPlane | None = None
-    distance_limit_m: float = 1.5
-    retention_days: float = 30.0
+    distance_limit_m: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.5
+    rules: dict[_RuleName, RuleSettings] = {}
+    retention_days: Annotated[float, msgspec.Meta(ge=0.01, le=36500)] = 30.0
     blur_faces: bool = False
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "camera_id", checked_camera_id(self.camera_id))
+        msgspec.structs.force_setattr(self, "name", fit_text(self.name, 200))
+        if self.venue is not None:
+            msgspec.structs.force_setattr(self, "venue", checked_name(self.venue, "venue"))
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ContractError(f"time_zone should be such as Europe/Berlin, is {self.time_zone!r:.60}") from error
+        for what, names in (
+            ("zones", [zone.name for zone in self.zones]),
+            ("lines", [line.name for line in self.lines]),
+        ):
+            if len(set(names)) < len(names):
+                raise ContractError(f"{what} should have different names, have {names!r:.200}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document as JSON types."""
-        return {
-            "camera_id": self.camera_id,
-            "name": self.name,
-            "venue": self.venue,
-            "source": None
-            if self.source is None
-            else {"url": self.source.url, "fps": self.source.fps, "enabled": self.source.enabled},
-            "model": self.model,
-            "confidence_threshold": self.confidence_threshold,
-            "max_age_ms": self.max_age_ms,
-            "zones": [_zone_to_dict(zone) for zone in self.zones],
-            "lines": [_line_to_dict(line) for line in self.lines],
-            "ground_plane": None
-            if self.ground_plane is None
-            else {"image": _lists(self.ground_plane.image), "metres": _lists(self.ground_plane.metres)},
-            "distance_limit_m": self.distance_limit_m,
-            "retention_days": int(self.retention_days) if self.retention_days.is_integer() else self.retention_days,
-            "blur_faces": self.blur_faces,
-            "time_zone": self.time_zone,
-        }
+        document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        if self.retention_days.is_integer():
+            document["retention_days"] = int(self.retention_days)
+        return document
 
     @classmethod
     def from_dict(cls, document: Any) -> "Camera":
@@ -141,203 +228,37 @@ class Camera:
         Raises:
             ContractError: a key is unknown (the message lists the known ones), absent or wrong.
         """
-        reader = _Reader(document, "camera", tuple(field.name for field in fields(cls)))
-        zones = reader.each("zones", _zone)
-        lines = reader.each("lines", _line)
-        for what, named in (("zones", [z.name for z in zones]), ("lines", [line.name for line in lines])):
-            if len(set(named)) < len(named):
-                raise ContractError(f"camera: {what} should have different names, got {named}")
-        return cls(
-            camera_id=reader.text("camera_id"),
-            name=reader.text("name", ""),
-            venue=reader.optional_text("venue"),
-            source=reader.optional("source", _source),
-            model=reader.optional_text("model"),
-            confidence_threshold=reader.optional_number("confidence_threshold", 0, 1),
-            max_age_ms=reader.optional_integer("max_age_ms", 1),
-            zones=zones,
-            lines=lines,
-            ground_plane=reader.optional("ground_plane", _ground_plane),
-            distance_limit_m=reader.number("distance_limit_m", cls.distance_limit_m, 0.01, 100),
-            retention_days=reader.number("retention_days", cls.retention_days, 0.01, 36500),
-            blur_faces=reader.flag("blur_faces", cls.blur_faces),
-            time_zone=_time_zone(reader.text("time_zone", cls.time_zone)),
-        )
+        try:
+            return decoded(lambda given: msgspec.convert(given, cls), document, "camera")
+        except ContractError as error:
+            raise ContractError(_with_known_keys(str(error))) from error
 
 
-def _source(fields: Any) -> CameraSource:
-    reader = _Reader(fields, "camera: source", ("url", "fps", "enabled"))
-    url = check_url(reader.text("url"))
-    return CameraSource(url, reader.number("fps", 5.0, 0.01, 120), reader.flag("enabled", True))
+_PARTS: dict[str, type[msgspec.Struct]] = {
+    "": Camera,
+    "source": CameraSource,
+    "zones": ZoneSettings,
+    "lines": LineSettings,
+    "schedule": Schedule,
+    "ground_plane": GroundPlane,
+    "rules": RuleSettings,
+}
 
 
-def _zone(fields: Any, what: str) -> ZoneSettings:
-    known = ("name", "polygon", "anchor", "area_m2", "limit", "roles", "schedule", "minimum_stay_s")
-    reader = _Reader(fields, what, known)
-    polygon = reader.points("polygon")
-    if not 3 <= len(polygon) <= 100:
-        raise ContractError(f"{what}: polygon should have 3 to 100 corners, has {len(polygon)}")
-    ends = (*polygon[1:], polygon[0])
-    if abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(polygon, ends, strict=True))) < 1e-6:
-        raise ContractError(f"{what}: polygon should have an area, is {polygon}")
-    roles = tuple(reader.each("roles", lambda role, _: _one_of(role, ROLES, f"{what}: roles"), ["density"]))
-    return ZoneSettings(
-        name=reader.text("name"),
-        polygon=polygon,
-        anchor=_one_of(reader.text("anchor", "center"), ANCHORS, f"{what}: anchor"),
-        area_m2=reader.optional_number("area_m2", 0.01, 1e7),
-        limit=reader.optional_integer("limit", 0),
-        roles=roles,
-        schedule=tuple(reader.each("schedule", _schedule)),
-        minimum_stay_s=reader.number("minimum_stay_s", 2.0, 0, 86400),
-    )
-
-
-def _schedule(fields: Any, what: str) -> Schedule:
-    reader = _Reader(fields, what, ("days", "from", "to"))
-    schedule = Schedule(reader.text("days", "mon-sun"), reader.text("from", "00:00"), reader.text("to", "24:00"))
-    for name, time in (("from", schedule.start), ("to", schedule.end)):
-        if not _TIME.fullmatch(time):
-            raise ContractError(f"{what}: {name} should be a time such as 22:00, is {time!r:.40}")
-    try:
-        schedule.weekdays()
-    except ValueError as error:
-        raise ContractError(f"{what}: days should be such as mon-fri or sat,sun, is {schedule.days!r:.40}") from error
-    return schedule
-
-
-def _line(fields: Any, what: str) -> LineSettings:
-    reader = _Reader(fields, what, ("name", "from", "to", "anchor", "venue"))
-    start, end = (_point(reader.value(name), f"{what}: {name}") for name in ("from", "to"))
-    if math.dist(start, end) < 1e-3:
-        raise ContractError(f"{what}: from and to should differ, are {start} and {end}")
-    anchor = _one_of(reader.text("anchor", "center"), ANCHORS, f"{what}: anchor")
-    return LineSettings(reader.text("name"), start, end, anchor, reader.optional_text("venue"))
-
-
-def _ground_plane(fields: Any) -> GroundPlane:
-    reader = _Reader(fields, "camera: ground_plane", ("image", "metres"))
-    image, metres = reader.points("image"), reader.points("metres", any_number=True)
-    if len(image) != 4 or len(metres) != 4:
-        raise ContractError(f"camera: ground_plane should have 4 points each, has {len(image)} and {len(metres)}")
-    return GroundPlane(image, metres)
-
-
-def _zone_to_dict(zone: ZoneSettings) -> dict[str, Any]:
-    return {
-        "name": zone.name,
-        "polygon": _lists(zone.polygon),
-        "anchor": zone.anchor,
-        "area_m2": zone.area_m2,
-        "limit": zone.limit,
-        "roles": list(zone.roles),
-        "schedule": [{"days": one.days, "from": one.start, "to": one.end} for one in zone.schedule],
-        "minimum_stay_s": zone.minimum_stay_s,
-    }
-
-
-def _line_to_dict(line: LineSettings) -> dict[str, Any]:
-    ends = {"from": list(line.start), "to": list(line.end)}
-    return {"name": line.name, **ends, "anchor": line.anchor, "venue": line.venue}
-
-
-def _lists(points: tuple[Point, ...]) -> list[list[float]]:
-    return [list(point) for point in points]
+def _with_known_keys(message: str) -> str:
+    """Add the known keys to a message that names an unknown one."""
+    what, _, rest = message.partition(": ")
+    found = _UNKNOWN_KEY.match(rest)
+    if found is None:
+        return message
+    place = found["place"] or ""
+    part = _PARTS.get(re.sub(r"\[[^]]*\]$", "", place).rpartition(".")[2])
+    if part is None:
+        return message
+    where = f"{what}: {place}" if place else what
+    return f"{where}: unknown key {found['key']}; known are {', '.join(part.__struct_encode_fields__)}"
 
 
 def _minutes(time: str) -> int:
     hours, _, minutes = time.partition(":")
     return 60 * int(hours) + int(minutes)
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ContractError(f"camera: time_zone should be such as Europe/Berlin, is {name!r:.60}") from error
-    return name
-
-
-def _one_of(value: Any, known: tuple[str, ...], what: str) -> str:
-    if value not in known:
-        raise ContractError(f"{what} should be one of {', '.join(known)}, is {value!r:.60}")
-    return str(value)
-
-
-def _point(value: Any, what: str, any_number: bool = False) -> Point:
-    if not (isinstance(value, list) and len(value) == 2 and all(_is_number(number) for number in value)):
-        raise ContractError(f"{what} should be a point [x, y], is {value!r:.60}")
-    if not any_number and not all(0 <= number <= 1 for number in value):
-        raise ContractError(f"{what} should lie within 0 to 1, is {value!r:.60}")
-    return float(value[0]), float(value[1])
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-class _Reader:
-    """Reads one object of the document; refuses keys that are not known."""
-
-    def __init__(self, document: Any, what: str, known: tuple[str, ...]) -> None:
-        if not isinstance(document, Mapping):
-            raise ContractError(f"{what}: expected an object, got {document!r:.60}")
-        unknown = sorted(str(key) for key in document if key not in known)
-        if unknown:
-            raise ContractError(f"{what}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
-        self._document = document
-        self._what = what
-
-    def value(self, name: str) -> Any:
-        return self._document.get(name)
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._document.get(name, default)
-        if not isinstance(value, str) or (default is None and not value.strip()) or len(value) > 2000:
-            raise ContractError(f"{self._what}: {name} should be a text, is {_brief(value)}")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        return None if self._document.get(name) is None else self.text(name)
-
-    def number(self, name: str, default: float | None, least: float, most: float) -> float:
-        value = self._document.get(name, default)
-        if not _is_number(value) or not least <= value <= most:
-            raise ContractError(
-                f"{self._what}: {name} should be a number from {least:g} to {most:g}, is {_brief(value)}"
-            )
-        return float(value)
-
-    def optional_number(self, name: str, least: float, most: float) -> float | None:
-        return None if self._document.get(name) is None else self.number(name, None, least, most)
-
-    def optional_integer(self, name: str, least: int) -> int | None:
-        value = self._document.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**53:
-            raise ContractError(f"{self._what}: {name} should be a whole number from {least}, is {_brief(value)}")
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self._document.get(name, default)
-        if not isinstance(value, bool):
-            raise ContractError(f"{self._what}: {name} should be true or false, is {_brief(value)}")
-        return value
-
-    def optional(self, name: str, read: Callable[[Any], T]) -> T | None:
-        value = self._document.get(name)
-        return None if value is None else read(value)
-
-    def each(self, name: str, read: Callable[[Any, str], T], default: list[Any] | None = None) -> tuple[T, ...]:
-        values = self._document.get(name, default or [])
-        if not isinstance(values, list) or len(values) > _MOST_ZONES:
-            raise ContractError(f"{self._what}: {name} should be a list of up to {_MOST_ZONES}, is {_brief(values)}")
-        return tuple(read(value, f"{self._what}: {name}[{number}]") for number, value in enumerate(values))
-
-    def points(self, name: str, any_number: bool = False) -> tuple[Point, ...]:
-        return self.each(name, lambda value, what: _point(value, what, any_number))
-
-
-def _brief(value: Any) -> str:
-    return "absent or null" if value is None else f"{value!r:.60}"

@@ -1,21 +1,28 @@
 """The `Faces` record: what one frame showed, or why that is not known. JSON in Kafka and HTTP; a MongoDB document."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from contracts.decoding import Int64, Natural, Number, decoded
 from contracts.errors import ContractError
+from contracts.frames import Origin, believed
+from contracts.ids import camera_id, fit_text
 from contracts.offsets import SourceOffset
-from contracts.times import from_rfc3339, to_rfc3339
+from contracts.times import from_rfc3339, is_believable, to_rfc3339
 
 SCHEMA_VERSION = 1
-_INT64 = 2**63
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+MOST_FACES = 10_000
+"""Detections in one record at most."""
+
+_MOST_REASON = 2000
+_Pixel = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+_Side = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Label = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Status(str, Enum):
@@ -29,34 +36,34 @@ class Status(str, Enum):
 class BoundingBox(msgspec.Struct, frozen=True):
     """A box in pixels of the picture as sent (after EXIF rotation): left, top, width, height."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: _Pixel
+    y: _Pixel
+    width: _Side
+    height: _Side
 
 
 class Face(msgspec.Struct, frozen=True, omit_defaults=True):
     """One detection. `class_name` is set only by models with more than one class."""
 
-    face_id: int
+    face_id: Int64
     bounding_box: BoundingBox
-    confidence: float
-    class_name: str | None = msgspec.field(default=None, name="class")
+    confidence: _Share
+    class_name: _Label | None = msgspec.field(default=None, name="class")
 
 
 class ImageSize(msgspec.Struct, frozen=True):
     """Width and height in pixels, after EXIF rotation."""
 
-    width: int
-    height: int
+    width: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    height: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
     """The model that looked, and the confidence from which it reported."""
 
-    name: str
-    version: str
-    confidence_threshold: float
+    name: _Label
+    version: _Label
+    confidence_threshold: Number
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,12 @@ class FacesRecord:
 
     `image` and `model` are None when the picture was never decoded; `error` says why exactly when `status` is `failed`
     (or why a frame was `skipped`).
+
+    Attributes:
+        captured_at: the frame's time. Where its producer's cannot be right, that is kept in `claimed_at`.
+        origin: where the frame came from, if its producer says so.
+        received_at: when the frame came into the log.
+        log_id: Kafka's id of the source topic: a topic that is deleted and made again has another.
     """
 
     source: SourceOffset
@@ -78,6 +91,10 @@ class FacesRecord:
     model: ModelInfo | None = None
     error: str | None = None
     inference_ms: float | None = None
+    origin: Origin | None = None
+    received_at: datetime | None = None
+    claimed_at: datetime | None = None
+    log_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.status is Status.FAILED and not self.error:
@@ -95,98 +112,81 @@ class FacesRecord:
             "image": msgspec.to_builtins(self.image),
             "model": msgspec.to_builtins(self.model),
             "status": self.status.value,
-            "error": self.error,
+            "error": self.error if self.error is None else fit_text(self.error, _MOST_REASON),
             "inference_ms": self.inference_ms,
             "source": {
                 "topic": self.source.topic,
                 "partition": self.source.partition,
                 "offset": self.source.offset,
             },
+            "origin": None if self.origin is None else self.origin.value,
+            "received_at": None if self.received_at is None else to_rfc3339(self.received_at),
+            "claimed_at": None if self.claimed_at is None else to_rfc3339(self.claimed_at),
+            "log_id": self.log_id,
             "schema_version": SCHEMA_VERSION,
         }
 
     def encode(self) -> bytes:
         """Return the record's value in Kafka: compact UTF-8 JSON."""
-        try:
-            return msgspec.json.encode(self.to_dict())
-        except UnicodeEncodeError:  # halves of surrogate pairs
-            return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return msgspec.json.encode(self.to_dict())
 
     @classmethod
-    def decode(cls, value: bytes) -> "FacesRecord":
+    def decode(cls, value: bytes, logged_at: datetime | None = None) -> "FacesRecord":
         """Read a record from Kafka.
 
+        Args:
+            value: JSON in UTF-8.
+            logged_at: the record's own time in the log. A result whose time of capture cannot be right is dated by it.
+
         Raises:
-            ContractError: it is no JSON object, or a field is missing or of the wrong type; the message names it.
+            ContractError: it is no JSON object, or a field is missing or wrong; the message names it.
         """
         try:
-            return _decode_wire(value).to_record()
-        except (msgspec.MsgspecError, ContractError, UnicodeDecodeError):
-            pass  # what others write may deviate in ways that are read all the same; if not, the reason is found below
-        try:
-            fields = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise ContractError(f"expected a Faces record in JSON, got {value[:60]!r}") from error
-        return cls.from_dict(fields)
+            record = _decode_wire(value).to_record()
+        except Exception:  # other detectors may deviate in ways that are read all the same; if not, this says why
+            record = decoded(lambda given: _decode_loose_wire(given).to_record(), value, "Faces record")
+        return record if logged_at is None else _dated(record, logged_at)
 
     @classmethod
     def from_dict(cls, fields: Any) -> "FacesRecord":
         """Build a record from JSON types. Fields that the contract does not name are ignored.
 
         Raises:
-            ContractError: a field is missing or of the wrong type; the message names it.
+            ContractError: a field is missing or wrong; the message names it.
         """
-        reader = _Fields(fields, "Faces record")
-        source, image, model = reader.object("source"), reader.optional("image"), reader.optional("model")
-        version = reader.integer("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ContractError(f"Faces record: expected schema_version {SCHEMA_VERSION}, got {version}")
-        status = reader.text("status")
-        if status not in {known.value for known in Status}:
-            raise ContractError(f"Faces record: expected status ok, skipped or failed, got {status!r}")
-        return cls(
-            source=SourceOffset(source.text("topic"), source.integer("partition"), source.integer("offset")),
-            camera_id=reader.text("camera_id"),
-            frame_id=reader.integer("frame_id"),
-            captured_at=from_rfc3339(reader.text("captured_at")),
-            detected_at=from_rfc3339(reader.text("detected_at")),
-            status=Status(status),
-            faces=tuple(_face_from_fields(face) for face in reader.objects("faces")),
-            image=None if image is None else ImageSize(image.integer("width"), image.integer("height")),
-            model=None
-            if model is None
-            else ModelInfo(model.text("name"), model.text("version"), model.number("confidence_threshold")),
-            error=reader.optional_text("error"),
-            inference_ms=reader.optional_number("inference_ms"),
-        )
+        return decoded(lambda given: msgspec.convert(given, _LooseWire).to_record(), fields, "Faces record")
 
 
 class _WireSource(msgspec.Struct):
-    topic: str
-    partition: int
-    offset: int
+    topic: Annotated[str, msgspec.Meta(min_length=1, max_length=249)]
+    partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    offset: Natural
 
 
 class _Wire(msgspec.Struct):
-    """The record exactly as `encode` writes it: msgspec checks and builds it ten times as fast as `from_dict` does."""
+    """The record exactly as `encode` writes it."""
 
-    frame_id: _Int64
-    faces: tuple[Face, ...]
+    frame_id: Int64
+    faces: Annotated[tuple[Face, ...], msgspec.Meta(max_length=MOST_FACES)]
     camera_id: str
     captured_at: str
     detected_at: str
-    image: ImageSize | None
-    model: ModelInfo | None
     status: Status
-    error: str | None
-    inference_ms: float | None
     source: _WireSource
     schema_version: Literal[1]
+    image: ImageSize | None = None
+    model: ModelInfo | None = None
+    error: str | None = None
+    inference_ms: Number | None = None
+    origin: str | None = None
+    received_at: str | None = None
+    claimed_at: str | None = None
+    log_id: Annotated[str, msgspec.Meta(max_length=100)] | None = None
 
     def to_record(self) -> FacesRecord:
         return FacesRecord(
             source=SourceOffset(self.source.topic, self.source.partition, self.source.offset),
-            camera_id=self.camera_id,
+            camera_id=camera_id(self.camera_id),
             frame_id=self.frame_id,
             captured_at=from_rfc3339(self.captured_at),
             detected_at=from_rfc3339(self.detected_at),
@@ -194,81 +194,64 @@ class _Wire(msgspec.Struct):
             faces=self.faces,
             image=self.image,
             model=self.model,
-            error=self.error,
+            error=None if self.error is None else fit_text(self.error, _MOST_REASON),
             inference_ms=self.inference_ms,
+            origin=Origin.of(self.origin),
+            received_at=None if self.received_at is None else from_rfc3339(self.received_at),
+            claimed_at=None if self.claimed_at is None else from_rfc3339(self.claimed_at),
+            log_id=self.log_id,
         )
 
 
-_decode_wire = msgspec.json.Decoder(_Wire).decode
+class _LooseBox(msgspec.Struct):
+    """A box whose numbers need not be whole."""
+
+    x: Number
+    y: Number
+    width: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+    height: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 
 
-def _face_from_fields(face: "_Fields") -> Face:
-    box = face.object("bounding_box")
-    return Face(
-        face_id=face.integer("face_id"),
-        bounding_box=BoundingBox(*(round(box.number(name)) for name in ("x", "y", "width", "height"))),
-        confidence=face.number("confidence"),
-        class_name=face.optional_text("class"),
+class _LooseFace(msgspec.Struct):
+    face_id: Int64
+    bounding_box: _LooseBox
+    confidence: _Share
+    class_name: _Label | None = msgspec.field(default=None, name="class")
+
+    def to_face(self) -> Face:
+        box = self.bounding_box
+        whole = BoundingBox(round(box.x), round(box.y), round(box.width), round(box.height))
+        return Face(self.face_id, whole, self.confidence, self.class_name)
+
+
+class _LooseWire(_Wire):
+    """The record as other detectors may write it."""
+
+    faces: Annotated[tuple[_LooseFace, ...], msgspec.Meta(max_length=MOST_FACES)]  # type: ignore[assignment]
+
+    def to_record(self) -> FacesRecord:
+        faces = tuple(face.to_face() for face in self.faces)
+        return replace(super().to_record(), faces=faces)
+
+
+def _dated(record: FacesRecord, logged_at: datetime) -> FacesRecord:
+    """Replace those of a record's times that cannot be right, given when it was logged."""
+    received_at, detected_at = record.received_at, record.detected_at
+    if received_at is None or not is_believable(received_at, logged_at):
+        received_at = logged_at
+    if not is_believable(detected_at, logged_at):
+        detected_at = logged_at
+    captured_at, claimed_at = believed(record.captured_at, received_at)
+    if claimed_at is None and received_at is record.received_at and detected_at is record.detected_at:
+        return record
+    return replace(
+        record,
+        captured_at=captured_at,
+        claimed_at=claimed_at or record.claimed_at,
+        received_at=received_at,
+        detected_at=detected_at,
     )
 
 
-class _Fields:
-    """Reads typed fields of one JSON object, with errors that name the field, what was expected and what came."""
-
-    def __init__(self, fields: Any, what: str) -> None:
-        if not isinstance(fields, Mapping):
-            raise ContractError(f"{what}: expected an object, got {_brief(fields)}")
-        self._fields = fields
-        self._what = what
-
-    def text(self, name: str) -> str:
-        value = self._fields.get(name)
-        if isinstance(value, str) and _is_utf8(value):
-            return value
-        self._wrong(name, "a string of Unicode text", value)
-
-    def integer(self, name: str) -> int:
-        value = self._fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INT64:
-            return value
-        self._wrong(name, "a whole number of 64 bits", value)
-
-    def number(self, name: str) -> float:
-        value = self._fields.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _INT64:
-            return value
-        self._wrong(name, "a finite number of 64 bits", value)
-
-    def object(self, name: str) -> "_Fields":
-        return _Fields(self._fields.get(name), f"{self._what}: {name}")
-
-    def objects(self, name: str) -> list["_Fields"]:
-        values = self._fields.get(name)
-        if not isinstance(values, list):
-            self._wrong(name, "a list", values)
-        return [_Fields(value, f"{self._what}: {name}[{index}]") for index, value in enumerate(values)]
-
-    def optional(self, name: str) -> "_Fields | None":
-        return None if self._fields.get(name) is None else self.object(name)
-
-    def optional_text(self, name: str) -> str | None:
-        return None if self._fields.get(name) is None else self.text(name)
-
-    def optional_number(self, name: str) -> float | None:
-        return None if self._fields.get(name) is None else self.number(name)
-
-    def _wrong(self, name: str, expected: str, value: Any) -> NoReturn:
-        raise ContractError(f"{self._what}: {name} should be {expected}, is {_brief(value)}")
-
-
-def _brief(value: Any) -> str:
-    return "absent or null" if value is None else f"{value!r:.60}"
-
-
-def _is_utf8(text: str) -> bool:
-    """Whether `text` can be written down: JSON lets halves of surrogate pairs through, UTF-8 and BSON do not."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_loose_wire = msgspec.json.Decoder(_LooseWire).decode

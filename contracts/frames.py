@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import Enum
 
 from contracts.errors import ContractError
+from contracts.ids import camera_id_of_key
 from contracts.offsets import SourceOffset
-from contracts.times import from_record_ms, from_rfc3339, to_rfc3339
+from contracts.times import from_record_ms, from_rfc3339, is_believable, to_rfc3339
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -19,6 +20,14 @@ class Origin(str, Enum):
     FILE = "file"
     UPLOAD = "upload"
     API = "api"
+
+    @classmethod
+    def of(cls, text: str | None) -> "Origin | None":
+        """Return the origin that a producer names, None for any other text."""
+        return cls(text) if text in _ORIGINS else None
+
+
+_ORIGINS = frozenset(origin.value for origin in Origin)
 
 
 @dataclass(frozen=True)
@@ -53,40 +62,61 @@ class FrameHeaders:
     @classmethod
     def decode(cls, headers: Headers) -> "FrameHeaders":
         """Read a record's headers. A header that cannot be read counts as absent: the picture is what matters."""
-        texts = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
+        texts = {
+            name: value.decode("utf-8", "replace")
+            for name, value in headers
+            if value is not None and len(value) <= _MOST_HEADER_BYTES
+        }
         return cls(
             frame_id=_integer(texts.get("frame_id")),
             captured_at=_time(texts.get("captured_at")),
             content_type=texts.get("content-type"),
-            origin=_origin(texts.get("source")),
+            origin=Origin.of(texts.get("source")),
             max_age_ms=_integer(texts.get("max_age_ms")),
         )
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as a worker reads it, with every default filled in."""
+    """A frame as a worker reads it, with every default filled in.
+
+    Attributes:
+        captured_at: what the producer claims, or `received_at` where that cannot be right.
+        received_at: the record's own time in the log.
+        claimed_at: what the producer claims, only where it cannot be right.
+    """
 
     source: SourceOffset
     camera_id: str
     frame_id: int
     captured_at: datetime
     picture: bytes
+    received_at: datetime
     max_age_ms: int | None = None
+    origin: Origin | None = None
+    claimed_at: datetime | None = None
 
     @classmethod
     def from_record(
         cls, source: SourceOffset, *, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int
     ) -> "Frame":
-        """Build a frame from the parts of a Kafka record, with the defaults of DESIGN for what is absent."""
-        said = FrameHeaders.decode(headers)
+        """Build a frame from the parts of a Kafka record, with a default for each part that is absent.
+
+        Raises:
+            ContractError: the key is not a camera's id.
+        """
+        given, received_at = FrameHeaders.decode(headers), from_record_ms(timestamp_ms)
+        captured_at, claimed_at = believed(given.captured_at, received_at)
         return cls(
             source=source,
-            camera_id=key.decode("utf-8", "replace") if key else default_camera_id(source.partition),
-            frame_id=source.offset if said.frame_id is None else said.frame_id,
-            captured_at=said.captured_at or from_record_ms(timestamp_ms),
+            camera_id=camera_id_of_key(key, source.partition),
+            frame_id=source.offset if given.frame_id is None else given.frame_id,
+            captured_at=captured_at,
             picture=value or b"",
-            max_age_ms=said.max_age_ms,
+            received_at=received_at,
+            max_age_ms=given.max_age_ms,
+            origin=given.origin,
+            claimed_at=claimed_at,
         )
 
     def age_ms(self, now: datetime) -> float:
@@ -98,12 +128,18 @@ class Frame:
         return self.max_age_ms is not None and self.age_ms(now) > self.max_age_ms
 
 
-def default_camera_id(partition: int) -> str:
-    """The camera of a frame whose record has no key."""
-    return f"camera-{partition}"
+def believed(claimed: datetime | None, logged: datetime) -> tuple[datetime, datetime | None]:
+    """Return the time of capture to go by, and the claimed one where that is another.
+
+    A record that claims no time, or one that cannot be right, was captured when it came into the log.
+    """
+    if claimed is None:
+        return logged, None
+    return (claimed, None) if is_believable(claimed, logged) else (logged, claimed)
 
 
 _INT64 = 2**63
+_MOST_HEADER_BYTES = 200
 
 
 def _integer(text: str | None) -> int | None:
@@ -119,7 +155,3 @@ def _time(text: str | None) -> datetime | None:
         return None if text is None else from_rfc3339(text)
     except ContractError:
         return None
-
-
-def _origin(text: str | None) -> Origin | None:
-    return Origin(text) if text in {origin.value for origin in Origin} else None

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.errors import ContractError
-from contracts.frames import FrameHeaders, Headers, Origin, default_camera_id
+from contracts.frames import FrameHeaders, Headers, Origin, believed
+from contracts.ids import camera_id_of_key
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms, from_record_ms, from_rfc3339
 
@@ -109,8 +110,8 @@ class MediaChunk:
             raise ContractError("the chunk holds no video")
         return cls(
             source=source,
-            camera_id=key.decode("utf-8", "replace") if key else default_camera_id(source.partition),
-            captured_at=at or from_record_ms(timestamp_ms),
+            camera_id=camera_id_of_key(key, source.partition),
+            captured_at=believed(at, from_record_ms(timestamp_ms))[0],
             video=video,
             audio=audio,
             frame_id=said.first.frame_id,

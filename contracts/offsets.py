@@ -32,7 +32,7 @@ class SourceOffset:
     offset: int
 
     def __post_init__(self) -> None:
-        if not self.topic or self.partition < 0 or self.offset < 0:
+        if not self.topic or not 0 <= self.partition < 2**31 or not 0 <= self.offset < 2**63:
             raise ContractError(f"expected topic/partition/offset with numbers from 0, got {self}")
 
     def __str__(self) -> str:
@@ -48,8 +48,8 @@ class OffsetRange:
     stop: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start < self.stop:
-            raise ContractError(f"expected 0 <= start < stop, got {self.start}:{self.stop}")
+        if not 0 <= self.start < self.stop < 2**63:
+            raise ContractError(f"expected 0 <= start < stop of 64 bits, got {self.start}:{self.stop}")
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -66,6 +66,11 @@ class OffsetRange:
             ContractError: it is not `start:stop` with 0 <= start < stop.
         """
         start, colon, stop = value.partition(b":")
-        if not (colon and start.isdigit() and stop.isdigit()):
+        if not (colon and is_natural(start) and is_natural(stop)):
             raise ContractError(f"expected a header settles of the form start:stop, got {value[:40]!r}")
         return cls(int(start), int(stop))
+
+
+def is_natural(digits: bytes) -> bool:
+    """Whether a header's value is a whole number from 0 of at most 19 digits."""
+    return digits.isdigit() and len(digits) <= 19

@@ -1,10 +1,14 @@
 """What goes through Celery: names of queues and tasks, and the arguments of the one detection task."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+
+from contracts.decoding import Natural, decoded
 from contracts.errors import ContractError
-from contracts.offsets import OffsetRange
+from contracts.offsets import OffsetRange, is_natural
 
 QUEUE_DETECT = "detect"
 QUEUE_DETECT_GPU = "detect.gpu"
@@ -30,10 +34,10 @@ class DetectRange:
     """Detect the faces in the records [start, stop) of one partition. `attempt` counts from 1."""
 
     topic: str
-    partition: int
-    start: int
-    stop: int
-    attempt: int = 1
+    partition: Natural
+    start: Natural
+    stop: Natural
+    attempt: Natural = 1
 
     def __post_init__(self) -> None:
         OffsetRange(self.start, self.stop)
@@ -66,10 +70,19 @@ class DetectRange:
             ContractError: it is not `start:stop:attempt`.
         """
         parts = value.split(b":")
-        if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        if len(parts) != 3 or not all(map(is_natural, parts)):
             raise ContractError(f"expected a header task of the form start:stop:attempt, got {value[:40]!r}")
         start, stop, attempt = (int(part) for part in parts)
         return cls(topic, partition, start, stop, attempt)
+
+    @classmethod
+    def from_kwargs(cls, fields: Mapping[str, Any]) -> "DetectRange":
+        """Read the task's keyword arguments.
+
+        Raises:
+            ContractError: one is missing or wrong; the message names it.
+        """
+        return decoded(lambda given: msgspec.convert(given, cls), fields, "task")
 
     def to_kwargs(self) -> dict[str, Any]:
         """Return the task's keyword arguments, as they travel in JSON."""

@@ -1,11 +1,21 @@
 """RFC 3339 time stamps in UTC, to the millisecond: what MongoDB and Kafka keep, so that a round trip is exact."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from contracts.errors import ContractError
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
+AHEAD_AT_MOST = timedelta(minutes=5)
 _LAST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+
+
+def is_believable(claimed: datetime, logged: datetime) -> bool:
+    """Whether a time that a record claims can be right: not before 2000, and at most five minutes after `logged`.
+
+    `logged` is the record's own time in the log.
+    """
+    return EARLIEST <= claimed <= logged + AHEAD_AT_MOST
 
 
 def to_rfc3339(at: datetime) -> str:

@@ -1,11 +1,15 @@
 """A record of the log, as the rest of the project sees it."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from contracts.offsets import SourceOffset
-from contracts.times import from_record_ms
+from contracts.times import AHEAD_AT_MOST, EARLIEST, from_record_ms
+
+_EARLIEST_MS = int(EARLIEST.timestamp() * 1000)
+_AHEAD_AT_MOST_MS = int(AHEAD_AT_MOST.total_seconds() * 1000)
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,14 @@ class LogRecord:
 
     @classmethod
     def from_kafka(cls, record: Any) -> "LogRecord":
-        """Build it from kafka-python's `ConsumerRecord`."""
+        """Build it from kafka-python's `ConsumerRecord`.
+
+        Where producers set the time stamps of a topic, one that cannot be right counts as the time of reading.
+        """
+        now_ms, stamp_ms = time.time_ns() // 1_000_000, record.timestamp
         return cls(
             SourceOffset(record.topic, record.partition, record.offset),
-            record.timestamp,
+            stamp_ms if _EARLIEST_MS <= stamp_ms <= now_ms + _AHEAD_AT_MOST_MS else now_ms,
             record.key,
             record.value,
             tuple((name, value) for name, value in record.headers or ()),

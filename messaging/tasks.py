@@ -239,8 +239,8 @@ def _decode(message: bytes) -> DetectRange | None:
         if envelope["headers"]["task"] != TASK_DETECT_RANGE:
             return None
         _args, kwargs, _embed = json.loads(base64.b64decode(envelope["body"]))
-        return DetectRange(**kwargs)
-    except (ValueError, KeyError, TypeError) as error:
+        return DetectRange.from_kwargs(kwargs)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         log.warning("a message in the queue is no task: %s", error)
         return None
 

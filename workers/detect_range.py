@@ -9,7 +9,8 @@ from datetime import datetime
 
 from contracts.errors import UnavailableError, UnreadableError
 from contracts.faces import FacesRecord, Status
-from contracts.frames import Frame, default_camera_id
+from contracts.frames import Frame
+from contracts.ids import default_camera_id
 from contracts.offsets import TRACEPARENT_HEADER, OffsetRange, SourceOffset
 from contracts.tasks import LAST_ATTEMPT, DetectRange
 from messaging.reader import LogReader

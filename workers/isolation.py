@@ -106,7 +106,7 @@ def serve() -> None:
     while select.select([asked], [], [], _IDLE_S)[0] and (head := asked.read(LENGTH.size)):
         picture = asked.read(LENGTH.unpack(head)[0])
         now = datetime.now(timezone.utc)
-        [record] = analyser.analyse([Frame(SourceOffset("isolated", 0, 0), "isolated", 0, now, picture)])
+        [record] = analyser.analyse([Frame(SourceOffset("isolated", 0, 0), "isolated", 0, now, picture, now)])
         write_message(answers, record.encode())
 
 

@@ -162,7 +162,7 @@ def _decode(
         try:
             if len(record.value) > _MOST_RESULT_BYTES:
                 raise ContractError(f"{len(record.value)} bytes are more than a document holds")
-            results.append((record, FacesRecord.decode(record.value)))
+            results.append((record, FacesRecord.decode(record.value, record.at)))
         except ContractError as error:
             refused.append((record, str(error)[:500]))
     return results, refused

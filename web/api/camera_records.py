@@ -10,6 +10,17 @@ Share = Annotated[float, Field(ge=0, le=1, description="0 to 1, x to the right, 
 Point = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Metres = Annotated[list[float], Field(min_length=2, max_length=2)]
 Anchor = Literal["center", "bottom_center"]
+RuleName = Literal[
+    "density",
+    "capacity",
+    "intrusion",
+    "gathering",
+    "dispersal",
+    "distance",
+    "bottleneck",
+    "camera_offline",
+    "clock_skew",
+]
 
 
 class CameraSource(Record):
@@ -18,6 +29,8 @@ class CameraSource(Record):
     url: str
     fps: float = Field(5, ge=0.01, le=120)
     enabled: bool = True
+    still_fps: float | None = Field(None, ge=0.01, le=120, description="Pictures a second while nothing moves.")
+    transport: Literal["auto", "tcp", "udp"] = "auto"
 
 
 class ZoneSchedule(Record):
@@ -36,7 +49,7 @@ class Zone(Record):
     anchor: Anchor = "center"
     area_m2: float | None = None
     limit: int | None = None
-    roles: list[Literal["density", "queue", "restricted", "display", "exit"]] = Field(["density"])
+    roles: list[Literal["density", "queue", "restricted", "display", "exit", "ignore"]] = Field(["density"])
     schedule: list[ZoneSchedule] = Field([])
     minimum_stay_s: float = 2
 
@@ -52,10 +65,19 @@ class Line(Record):
 
 
 class GroundPlane(Record):
-    """Four points of the picture, and where they lie on the ground."""
+    """Four points of the picture or more, and where they lie on the ground."""
 
-    image: list[Point] = Field(min_length=4, max_length=4)
-    metres: list[Metres] = Field(min_length=4, max_length=4)
+    image: list[Point] = Field(min_length=4, max_length=64)
+    metres: list[Metres] = Field(min_length=4, max_length=64)
+
+
+class Rule(Record):
+    """Whether one kind of alert is raised, when, and from which values on; what is left out has its default."""
+
+    enabled: bool = True
+    schedule: list[ZoneSchedule] = Field([])
+    people: int | None = Field(None, ge=1)
+    minimum_s: float | None = Field(None, ge=0)
 
 
 class CameraDocument(Record):
@@ -66,12 +88,14 @@ class CameraDocument(Record):
     venue: str | None = None
     source: CameraSource | None = None
     model: str | None = None
+    classes: list[str] | None = Field(None, min_length=1, max_length=64)
     confidence_threshold: float | None = Field(None, ge=0, le=1)
     max_age_ms: int | None = Field(None, ge=1)
     zones: list[Zone] = Field([])
     lines: list[Line] = Field([])
     ground_plane: GroundPlane | None = None
     distance_limit_m: float = 1.5
+    rules: dict[RuleName, Rule] = Field({})
     retention_days: float = 30
     blur_faces: bool = False
     time_zone: str = "UTC"

@@ -71,6 +71,10 @@ class Faces(Record):
     error: str | None = Field(description="Why, where the status is failed or skipped.")
     inference_ms: float | None
     source: Source
+    origin: Literal["live", "file", "upload", "api"] | None = Field(description="Where the frame came from.")
+    received_at: Time | None = Field(description="When the frame came into the log.")
+    claimed_at: Time | None = Field(description="The time that its producer claims, only where it cannot be right.")
+    log_id: str | None = Field(description="Kafka's id of the source topic.")
     schema_version: int
 
 

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
+
+import msgspec
 
 from contracts.camera_checks import check_camera
 from contracts.camera_urls import check_url, masked, with_secrets_of
@@ -78,7 +79,7 @@ class CameraDocuments:
             url = with_secrets_of(camera.source.url, stored_url)
             if url != stored_url and not may_set_address:
                 raise RequestError(403, "to set the address of a camera needs the role administrator", code="role")
-            camera = replace(camera, source=replace(camera.source, url=url))
+            camera = msgspec.structs.replace(camera, source=msgspec.structs.replace(camera.source, url=url))
         return shown(camera), self._cameras.put(camera)
 
     def delete(self, camera_id: str) -> bool:
@@ -133,7 +134,9 @@ class CameraDocuments:
 def shown(camera: Camera) -> dict[str, Any]:
     """Return a camera's document as JSON types, without the secrets of its address."""
     if camera.source is not None:
-        camera = replace(camera, source=replace(camera.source, url=masked(camera.source.url)))
+        camera = msgspec.structs.replace(
+            camera, source=msgspec.structs.replace(camera.source, url=masked(camera.source.url))
+        )
     return camera.to_dict()
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
+
 from analytics.camera import CameraAnalytics, CameraUpdate
 from analytics.uses.resets import DailyResets
 from contracts.cameras import Camera, ZoneSettings
@@ -203,4 +205,4 @@ def _is_on(camera: Camera) -> bool:
 
 def with_picture(camera: Camera) -> Camera:
     """Return the settings with a last zone that is the whole picture."""
-    return replace(camera, zones=(*camera.zones[: _MOST_ZONES - 1], _WHOLE_PICTURE))
+    return msgspec.structs.replace(camera, zones=(*camera.zones[: _MOST_ZONES - 1], _WHOLE_PICTURE))

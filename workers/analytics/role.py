@@ -156,7 +156,7 @@ class Analytics:
             if record.value is None:  # it only settles offsets
                 continue
             try:
-                result = FacesRecord.decode(record.value)
+                result = FacesRecord.decode(record.value, record.at)
             except ContractError as error:
                 log.debug("%s is no result: %s", record.source, error)
                 _REFUSED.inc()

@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -262,7 +261,7 @@ def test_kills_change_nothing(fleet: Fleet, database: Any, cameras: Cameras, sen
     calm_client = connect(fleet.settings)
     calm_cameras = Cameras(calm_client, fleet.settings)
     for name in names:
-        calm_cameras.put(replace(camera(name)))
+        calm_cameras.put(camera(name))
     fleet.start("analytics")
     with pymongo.MongoClient(settings.mongodb_uri, tz_aware=True) as client:
         calm = client[calm_name]

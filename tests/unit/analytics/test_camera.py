@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from analytics.camera import CameraAnalytics, CameraUpdate
@@ -120,7 +121,7 @@ def test_failed_and_skipped_frames_say_nothing(records: list[FacesRecord]) -> No
 def test_new_settings_take_over_the_tracks(records: list[FacesRecord]) -> None:
     analytics = CameraAnalytics(CAMERA)
     before = run(analytics, records[:150])
-    changed = replace(CAMERA, lines=(replace(CAMERA.lines[0], name="gate"),), zones=())
+    changed = msgspec.structs.replace(CAMERA, lines=(msgspec.structs.replace(CAMERA.lines[0], name="gate"),), zones=())
     after = run(CameraAnalytics.restore(analytics.checkpoint(), changed), records[150:])
     assert {event.line for event in after.events if event.kind is EventKind.LINE_CROSSED} == {"gate"}
     ids = [max(event.track_id or 0 for event in events) for events in (before.events, after.events)]

@@ -1,12 +1,12 @@
 """What a camera's document must not ask for, beyond types and ranges."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.camera_checks import check_camera, check_ground_plane, crosses_itself, read_usable, usable_part
 from contracts.cameras import Camera, GroundPlane, LineSettings, ZoneSettings

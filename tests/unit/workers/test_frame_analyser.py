@@ -34,7 +34,8 @@ class CountingDetector:
 
 def _analyse(detector, pictures):
     frames = [
-        Frame(SourceOffset("frames", 0, offset), "gate", offset, AT, picture) for offset, picture in enumerate(pictures)
+        Frame(SourceOffset("frames", 0, offset), "gate", offset, AT, picture, AT)
+        for offset, picture in enumerate(pictures)
     ]
     return FrameAnalyser(Settings(), detector, lambda: AT).analyse(frames)
 

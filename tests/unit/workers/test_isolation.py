@@ -52,7 +52,7 @@ def isolator():
 
 
 def _frame(picture, **changes):
-    return Frame(SourceOffset("frames", 1, 2), "gate", 3, AT, picture, **changes)
+    return Frame(SourceOffset("frames", 1, 2), "gate", 3, AT, picture, AT, **changes)
 
 
 def test_a_child_serves_frame_after_frame_and_each_keeps_its_identity(isolator):
