@@ -3,7 +3,9 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
@@ -37,6 +39,36 @@ def configure_logging(settings: Settings, role: str) -> None:
     root.setLevel(settings.log_level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class RareLog:
+    """Logs a warning of one kind at most every `every_s` seconds, with the number of those left out.
+
+    Kinds are few and fixed. Threads may share it.
+    """
+
+    def __init__(
+        self, logger: logging.Logger, every_s: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._every_s = every_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_s: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def warning(self, kind: str, message: str, *arguments: object, **extra: object) -> None:
+        """Log it, or count it if one of its kind was logged a moment ago."""
+        with self._lock:
+            now_s = self._clock()
+            if now_s < self._next_s.get(kind, now_s):
+                self._left_out[kind] = self._left_out.get(kind, 0) + 1
+                return
+            self._next_s[kind] = now_s + self._every_s
+            left_out = self._left_out.pop(kind, 0)
+        if left_out:
+            message, arguments = f"{message} (and %d more before it)", (*arguments, left_out)
+        self._logger.warning(message, *arguments, extra={name: str(value) for name, value in extra.items()})
 
 
 class _JsonFormatter(logging.Formatter):

@@ -9,8 +9,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from pydantic import ValidationError
 from pymongo import DESCENDING, MongoClient, ReturnDocument, UpdateOne
 
+from contracts.errors import UnavailableError
 from contracts.notifications import Notifications
 from contracts.times import to_rfc3339
 from settings import Settings
@@ -70,13 +72,16 @@ class NotificationStore:
         """Return every channel and rule, with their secrets.
 
         Raises:
-            UnavailableError: MongoDB does not answer.
+            UnavailableError: MongoDB does not answer, or holds settings that are damaged.
         """
         with mongo_errors("cannot read the notifications"):
             found = self._settings.find_one({"_id": _SETTINGS_ID})
         if found is None:
             return Notifications()
-        return Notifications.model_validate({name: value for name, value in found.items() if name != "_id"})
+        try:
+            return Notifications.model_validate({name: value for name, value in found.items() if name != "_id"})
+        except ValidationError as error:
+            raise UnavailableError(f"the notification settings in MongoDB are damaged: {error}") from error
 
     def put(self, notifications: Notifications) -> None:
         """Write every channel and rule.

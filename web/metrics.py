@@ -5,6 +5,8 @@ import time
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from messaging.refusals import refusal_counter
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -47,6 +49,9 @@ class WebMetrics:
             "crowdwatch_web_results_dropped_total",
             "Pieces of the live stream left out for viewers that are too slow.",
             registry=registry,
+        )
+        self.refused = refusal_counter(
+            "web", "Records that live pages left out; sink and notify copy them to frames.dead", registry
         )
         self.viewers = Gauge("crowdwatch_web_viewers", "Live viewers connected now.", registry=registry)
 

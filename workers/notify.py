@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -23,7 +24,10 @@ from contracts.events import Alert
 from contracts.notifications import Channel, NotificationRule, Notifications
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer
+from messaging.dead import DeadLetters
+from messaging.producer import Producer
 from messaging.records import LogRecord
+from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
 from storage.client import connect
 from storage.leases import NOTIFY, Leases
@@ -40,6 +44,7 @@ _CLAIMED_FOR = timedelta(seconds=60)
 _OLD = timedelta(hours=6)
 _SIGN_OF_LIFE_S = 30.0
 
+REFUSED = refusal_counter("notify", "Records in crowd.alerts that are no alert, and went to frames.dead")
 DELIVERIES = Counter("crowdwatch_notify_deliveries", "Deliveries that were settled", ["state"])
 
 
@@ -50,6 +55,8 @@ class Notify:
         self._settings = settings
         self._now = now
         self._consumer = GroupConsumer(settings, f"{settings.group_prefix}-notify", [settings.topic_alerts])
+        self._producer = Producer(settings)
+        self._refusals = Refusals(REFUSED, "alert", DeadLetters(self._producer, settings))
         self._client = connect(settings)
         self._store = NotificationStore(self._client, settings)
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -65,6 +72,7 @@ class Notify:
         """
         self._store.ensure_indexes()
         ensure_topics(self._settings)
+        self._producer.start()
         self._consumer.start()
         self._healthy = {"kafka": True, "mongodb": True}
 
@@ -75,6 +83,7 @@ class Notify:
     def close(self) -> None:
         """Leave the group and disconnect."""
         self._consumer.close()
+        self._producer.close()
         try:
             self._sign_of_life.release([self._owner])
         except UnavailableError as error:
@@ -105,10 +114,10 @@ class Notify:
 
     def _until_stored(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Turn alerts into deliveries and commit them, however long MongoDB is away."""
-        backoff = Backoff()
+        backoff, alerts = Backoff(), self._decode(records)
         while records and not stop.is_set():
             try:
-                self._store_all(records)
+                self._store_all(alerts)
                 self._consumer.commit(
                     {(one.source.topic, one.source.partition): (one.source.offset + 1, "") for one in records}
                 )
@@ -119,18 +128,28 @@ class Notify:
                 log.warning("%s", error)
                 stop.wait(backoff.next_s())
 
-    def _store_all(self, records: list[LogRecord]) -> None:
-        known, wanted = self._store.get(), []
+    def _decode(self, records: list[LogRecord]) -> deque[tuple[LogRecord, Alert]]:
+        alerts: deque[tuple[LogRecord, Alert]] = deque()
         for record in records:
-            if record.value is None:
-                continue
+            if record.value is not None:
+                try:
+                    alerts.append((record, Alert.decode(record.value)))
+                except ContractError as error:
+                    self._refusals.refuse((record, error))
+        return alerts
+
+    def _store_all(self, alerts: deque[tuple[LogRecord, Alert]]) -> None:
+        """Store the deliveries of each alert, and take it out of `alerts`."""
+        known = self._store.get()
+        while alerts:
+            record, alert = alerts[0]
             try:
-                alert = Alert.decode(record.value)
-            except ContractError as error:
-                log.warning("%s is no alert: %s", record.source, error)
-                continue
-            wanted += deliveries_of(alert, known, self._now())
-        self._store.add(wanted, self._now())
+                self._store.add(deliveries_of(alert, known, self._now()), self._now())
+            except UnavailableError:
+                raise
+            except Exception as error:  # whatever is wrong with this alert: the next ones are still sent
+                self._refusals.refuse((record, error))
+            alerts.popleft()
 
     def _deliver_due(self, stop: threading.Event) -> None:
         while not stop.is_set():

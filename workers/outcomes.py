@@ -74,12 +74,13 @@ class OutcomePublisher:
         service = b"%d" % max(1, round(service_ms()))
         deadline = time.monotonic() + _ACKNOWLEDGED_WITHIN_S
         self._see_off_the_last(deadline)
-        wait_for_all(
+        self._dead.bury_all(
             [
-                self._dead.bury(outcome.dead, (outcome.result and outcome.result.error) or "unknown", task.attempt)
+                (outcome.dead, (outcome.result and outcome.result.error) or "unknown")
                 for outcome in outcomes
                 if outcome.dead is not None
-            ]
+            ],
+            task.attempt,
         )
         beside = [
             (SOURCE_TOPIC_HEADER, task.topic.encode()),

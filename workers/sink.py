@@ -5,16 +5,15 @@ import threading
 import time
 from datetime import datetime, timezone
 
-from prometheus_client import Counter
-
 from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
 from contracts.offsets import TRACEPARENT_HEADER
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.dead import DeadLetters
-from messaging.producer import Producer, wait_for_all
+from messaging.producer import Producer
 from messaging.records import LogRecord
+from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
 from storage.client import connect
 from storage.results import Results
@@ -32,7 +31,7 @@ _COMMIT_EVERY_S = 1.0
 _MOST_RESULT_BYTES = 6 * 1024 * 1024
 """A document holds 16 MiB at most; BSON takes about as much room as JSON."""
 
-_REFUSED = Counter("crowdwatch_sink_refused", "Records in Faces that are no result, and went to frames.dead")
+_REFUSED = refusal_counter("sink", "Records in Faces that are no result, and went to frames.dead")
 
 
 class Sink:
@@ -49,7 +48,7 @@ class Sink:
         self._written: dict[Place, tuple[int, str]] = {}
         self._next_commit = self._next_write = float("-inf")
         self._producer = Producer(settings)
-        self._dead = DeadLetters(self._producer, settings)
+        self._refusals = Refusals(_REFUSED, "result", DeadLetters(self._producer, settings))
         self._client = connect(settings)
         self._results = Results(self._client, settings)
         self._metrics = SinkMetrics()
@@ -111,12 +110,12 @@ class Sink:
                 self._results.replace_many(results)
                 write_s = time.monotonic() - started
                 self._healthy["mongodb"] = True
-                self._bury(refused)
             except UnavailableError as error:
                 self._healthy["mongodb"] = False
                 log.warning("%s", error)
                 stop.wait(backoff.next_s())
             else:
+                self._refusals.refuse(*refused)
                 for record in records:
                     self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
                 now = datetime.now(timezone.utc)
@@ -125,13 +124,6 @@ class Sink:
                     headers = [record.header(TRACEPARENT_HEADER) for record, _ in pairs]
                     self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
                 return
-
-    def _bury(self, refused: list[tuple[LogRecord, str]]) -> None:
-        """Copy what is no result to `frames.dead`, so that it blocks nobody."""
-        for record, reason in refused:
-            log.warning("%s is no result: %s", record.source, reason, extra={"record": str(record.source)})
-            wait_for_all([self._dead.bury(record, reason, attempts=1)])
-            _REFUSED.inc()
 
     def _commit_if_due(self) -> None:
         """Commit what is written, now and then: what is read again after a kill is only written again."""
@@ -153,9 +145,10 @@ class Sink:
 
 def _decode(
     records: list[LogRecord],
-) -> tuple[list[tuple[LogRecord, FacesRecord]], list[tuple[LogRecord, str]]]:
+) -> tuple[list[tuple[LogRecord, FacesRecord]], list[tuple[LogRecord, Exception]]]:
     """Split a batch into results, each with its record, and what is none. What has no value only settles offsets."""
-    results, refused = [], []
+    results: list[tuple[LogRecord, FacesRecord]] = []
+    refused: list[tuple[LogRecord, Exception]] = []
     for record in records:
         if record.value is None:
             continue
@@ -164,5 +157,5 @@ def _decode(
                 raise ContractError(f"{len(record.value)} bytes are more than a document holds")
             results.append((record, FacesRecord.decode(record.value, record.at)))
         except ContractError as error:
-            refused.append((record, str(error)[:500]))
+            refused.append((record, error))
     return results, refused

@@ -11,6 +11,7 @@ from contracts.faces import FacesRecord
 from messaging.admin import ensure_topics, ping_kafka
 from messaging.consumer import Follower
 from messaging.producer import Producer
+from messaging.refusals import Refusals
 from messaging.tasks import TaskQueue, ping_redis
 from settings import Settings
 from storage.alerts import Alerts
@@ -104,8 +105,9 @@ class Services:
         def on_alert(alert: Alert) -> None:
             viewers.publish("alert", alert.alert_id, alert.camera_id, alert.to_dict())
 
-        feed = Feed(lambda: Follower(settings, settings.topic_faces), FacesRecord.decode, on_result)
-        alert_feed = Feed(lambda: Follower(settings, settings.topic_alerts), Alert.decode, on_alert)
+        no_result, no_alert = (Refusals(metrics.refused, what) for what in ("result", "alert"))
+        feed = Feed(lambda: Follower(settings, settings.topic_faces), FacesRecord.decode, on_result, no_result)
+        alert_feed = Feed(lambda: Follower(settings, settings.topic_alerts), Alert.decode, on_alert, no_alert)
         preparation = Preparation(
             {
                 "topics": lambda: ensure_topics(settings, _TOPICS_S),

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from contracts.errors import ContractError, CrowdwatchError, UnavailableError
+from contracts.errors import CrowdwatchError, UnavailableError
 from messaging.consumer import Follower
 from messaging.records import LogRecord
+from messaging.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +86,19 @@ class Preparation:
 
 
 class Feed(Generic[T]):
-    """Follows a topic from its end, in a thread of its own, and hands on each record of it that can be read."""
+    """Follows a topic from its end, in a thread of its own, and hands on each record that can be read and handled."""
 
     def __init__(
-        self, make_follower: Callable[[], Follower], decode: Callable[[bytes], T], handle: Callable[[T], None]
+        self,
+        make_follower: Callable[[], Follower],
+        decode: Callable[[bytes], T],
+        handle: Callable[[T], None],
+        refusals: Refusals,
     ) -> None:
         self._make_follower = make_follower
         self._decode = decode
         self._handle = handle
+        self._refusals = refusals
         self._stop = threading.Event()
         self._following = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web-feed", daemon=True)
@@ -142,8 +148,6 @@ class Feed(Generic[T]):
         if record.value is None:  # settles offsets that hold no frame
             return
         try:
-            decoded = self._decode(record.value)
-        except ContractError as error:
-            log.warning("left out what cannot be read at %s: %s", record.source, error)
-            return
-        self._handle(decoded)
+            self._handle(self._decode(record.value))
+        except Exception as error:  # whatever a record brings about: the next one has done nothing
+            self._refusals.refuse((record, error))

@@ -94,7 +94,16 @@ def _value(value: bytes) -> dict[str, Any] | str:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return found if isinstance(found, dict) else text
+    return found if isinstance(found, dict) and _can_be_sent(found) else text
+
+
+def _can_be_sent(value: dict[str, Any]) -> bool:
+    """Whether JSON of it is one that every client reads: no NaN, no infinity, no half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class Messages:

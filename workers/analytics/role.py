@@ -15,6 +15,7 @@ from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.producer import Producer
 from messaging.records import LogRecord
+from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
 from storage.cameras import Cameras, CamerasFollower
 from storage.checkpoints import Checkpoints
@@ -36,7 +37,7 @@ _VENUE_PARTITION = 0
 """Who owns this partition judges the venues."""
 
 _ANALYSED = Counter("crowdwatch_analytics_results", "Results analysed")
-_REFUSED = Counter("crowdwatch_analytics_refused", "Records in Faces that are no result")
+_REFUSED = refusal_counter("analytics", "Records in Faces that are no result; the sink copies them to frames.dead")
 _CAMERAS = Gauge("crowdwatch_analytics_cameras", "Cameras whose state is held")
 
 
@@ -64,6 +65,7 @@ class Analytics:
         self._cameras: dict[str, Camera] = {}
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
+        self._refusals = Refusals(_REFUSED, "result")
         self._positions: dict[int, int] = {}
         self._listening_since_s = 0.0
         self._next_look_s = self._next_commit_s = float("-inf")
@@ -158,8 +160,7 @@ class Analytics:
             try:
                 result = FacesRecord.decode(record.value, record.at)
             except ContractError as error:
-                log.debug("%s is no result: %s", record.source, error)
-                _REFUSED.inc()
+                self._refusals.refuse((record, error))
                 continue
             if self._keeper.take(number, record.source.offset, result, now_s):
                 _ANALYSED.inc()

@@ -24,6 +24,7 @@ from messaging.dead import DeadLetters
 from messaging.producer import Producer, wait_for_all
 from messaging.reader import LogReader
 from messaging.records import LogRecord
+from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
 from workers.media.chunk_process import ChunkProcess
 from workers.media.unpacking import ChunkPicture
@@ -48,6 +49,7 @@ _CHUNKS = Counter(
     "Chunks read from media-stream; outcome: rebuilt, damaged (to frames.dead, what could be decoded was sent)",
     ["outcome"],
 )
+_REFUSED = refusal_counter("media", "Chunks that are damaged or no chunk, and went to frames.dead")
 _FRAMES = Counter("crowdwatch_media_frames", "Frames rebuilt from chunks and acknowledged")
 
 
@@ -60,7 +62,7 @@ class Media:
             settings, f"{settings.group_prefix}-media", [settings.topic_media], on_assigned=self._on_assigned
         )
         self._producer = Producer(settings, linger_ms=5)
-        self._dead = DeadLetters(self._producer, settings)
+        self._refusals = Refusals(_REFUSED, "whole chunk", DeadLetters(self._producer, settings))
         self._reader = LogReader(settings)
         self._process = ChunkProcess(settings)
         self._partitions = 1
@@ -118,15 +120,15 @@ class Media:
     def _rebuild(self, record: LogRecord, place: Place) -> None:
         """Send a chunk's frames and wait until they are acknowledged; put it aside if it is damaged."""
         sent = self._sent_before(record, place) if place in self._unsure else {}
-        reason = None
+        outcome = "rebuilt"
         try:
             self._send_frames(_decode(record), place, sent)
-        except (ContractError, PictureError) as error:
-            reason = str(error)
-        if reason is not None:
-            log.warning("%s: %s", record.source, reason)
-            wait_for_all([self._dead.bury(record, reason, attempts=1)])
-        _CHUNKS.labels("rebuilt" if reason is None else "damaged").inc()
+        except UnavailableError:
+            raise
+        except Exception as error:  # whatever a chunk brings about: the next one has done nothing
+            outcome = "damaged"
+            self._refusals.refuse((record, error))
+        _CHUNKS.labels(outcome).inc()
 
     def _send_frames(self, chunk: MediaChunk, place: Place, sent: dict[int, int]) -> None:
         """Send what is not among the pictures that were `sent`, each with its frame's id.

@@ -15,8 +15,10 @@ from prometheus_client import REGISTRY
 
 from contracts.events import Alert, Severity
 from contracts.notifications import Notifications
+from contracts.offsets import OffsetRange
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
+from messaging.reader import LogReader
 from settings import Settings
 from storage.alerts import Alerts
 from storage.client import connect
@@ -176,3 +178,28 @@ def test_an_alert_reaches_every_channel_once(settings: Settings, client) -> None
     assert body["alert"]["alert_id"] == ALERT.alert_id
     [text] = mail.mails
     assert "Subject: Crowdwatch: Critical: Somebody is there" in text and "Camera: gate-1" in text
+
+
+def test_what_is_no_alert_is_put_aside_once_and_the_next_alert_is_sent(settings: Settings, client) -> None:
+    hook = Hook()
+    channel = {"kind": "webhook", "name": "hook", "url": f"http://127.0.0.1:{hook.server_address[1]}/hook"}
+    rule = {"name": "all", "channels": ["hook"], "cool_down_s": 0}
+    store = NotificationStore(client, settings)
+    store.put(Notifications.model_validate({"channels": [channel], "rules": [rule]}))
+    ensure_topics(settings)
+    producer, reader = Producer(settings), LogReader(settings)
+    producer.start()
+    reader.start()
+    odd = [b"rubbish", b"[" * 100_000, b'{"rule": 1e999}', b"\xff\xfe", b'{"camera_id": "\\ud800"}']
+    with serving(hook), notifying(settings):
+        for value in odd:
+            producer.send(settings.topic_alerts, value, key=b"gate-1").result(10)
+        producer.send(settings.topic_alerts, ALERT.encode()).result(10)
+        wait_until(lambda: hook.taken, "the alert behind them")
+    dead = reader.read_range(settings.topic_dead, 0, OffsetRange(0, len(odd))).records
+    producer.close()
+    reader.close()
+    assert [letter.value for letter in dead] == odd
+    assert all(letter.key == b"gate-1" and letter.header("error") for letter in dead)
+    counted = REGISTRY.get_sample_value("crowdwatch_notify_refused_total", {"reason": "contract"})
+    assert counted is not None and counted >= len(odd)

@@ -58,6 +58,9 @@ def test_what_is_no_message(body, why):
         (b"\xff", "\ufffd"),
         (b"", ""),
         (b"{" * 100_000, "{" * 100_000),
+        (b'{"a": NaN}', '{"a": NaN}'),
+        (b'{"a": 1e999}', '{"a": 1e999}'),
+        (b'{"a": "\\ud800"}', '{"a": "\\ud800"}'),
     ],
 )
 def test_a_value_is_an_object_or_text(value, shown):
