@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from contracts.decoding import Int64, decoded
 from contracts.errors import ContractError
+from contracts.ids import camera_id, fit_text, name
 from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339, to_rfc3339
 
 SCHEMA_VERSION = 1
+_MOST_MESSAGE = 2000
+_Label = Annotated[str, msgspec.Meta(max_length=300)]
 
 
 class EventKind(str, Enum):
@@ -124,22 +128,7 @@ class Event:
         Raises:
             ContractError: it is no event of this version.
         """
-        fields = _decode(value, "event")
-        try:
-            source = fields["source"]
-            return cls(
-                kind=EventKind(fields["kind"]),
-                camera_id=fields["camera_id"],
-                at=from_rfc3339(fields["at"]),
-                source=SourceOffset(source["topic"], source["partition"], source["offset"]),
-                zone=fields["zone"],
-                line=fields["line"],
-                track_id=fields["track_id"],
-                direction=fields["direction"],
-                value=fields["value"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ContractError(f"event: a field is absent or wrong: {error}") from error
+        return decoded(lambda given: _decode_event(given).to_event(), value, "event")
 
 
 @dataclass(frozen=True)
@@ -200,7 +189,7 @@ class Alert:
         Raises:
             ContractError: it is no alert.
         """
-        return cls.from_dict(_decode(value, "alert"))
+        return decoded(lambda given: _decode_alert(given).to_alert(), value, "alert")
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Alert":
@@ -209,32 +198,75 @@ class Alert:
         Raises:
             ContractError: it is no alert.
         """
-        try:
-            return cls(
-                rule=fields["rule"],
-                severity=Severity(fields["severity"]),
-                camera_id=fields["camera_id"],
-                message=fields["message"],
-                event_id=fields["event_id"],
-                raised_at=from_rfc3339(fields["raised_at"]),
-                zone=fields["zone"],
-                cleared_at=_from_text(fields["cleared_at"]),
-                acknowledged_at=_from_text(fields["acknowledged_at"]),
-                acknowledged_by=fields["acknowledged_by"],
-                sent=tuple(Delivery(one["channel"], from_rfc3339(one["at"]), one["ok"]) for one in fields["sent"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ContractError(f"alert: a field is absent or wrong: {error}") from error
+        return decoded(lambda given: msgspec.convert(given, _WireAlert).to_alert(), fields, "alert")
 
 
-def _decode(value: bytes, what: str) -> Mapping[str, Any]:
-    try:
-        fields = json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"expected an {what} in JSON, got {value[:60]!r}") from error
-    if not isinstance(fields, dict):
-        raise ContractError(f"{what}: expected an object, got {fields!r:.60}")
-    return fields
+class _WireEvent(msgspec.Struct):
+    kind: EventKind
+    camera_id: str
+    zone: str | None
+    line: str | None
+    track_id: Int64 | None
+    direction: Literal["in", "out"] | None
+    at: str
+    value: dict[str, Any]
+    source: SourceOffset
+
+    def to_event(self) -> Event:
+        return Event(
+            kind=self.kind,
+            camera_id=camera_id(self.camera_id),
+            at=from_rfc3339(self.at),
+            source=self.source,
+            zone=_name(self.zone, "zone"),
+            line=_name(self.line, "line"),
+            track_id=self.track_id,
+            direction=self.direction,
+            value=self.value,
+        )
+
+
+class _WireDelivery(msgspec.Struct):
+    channel: _Label
+    at: str
+    ok: bool
+
+
+class _WireAlert(msgspec.Struct):
+    rule: _Label
+    severity: Severity
+    camera_id: str
+    zone: str | None
+    message: str
+    event_id: _Label
+    raised_at: str
+    cleared_at: str | None
+    acknowledged_at: str | None
+    acknowledged_by: _Label | None
+    sent: Annotated[tuple[_WireDelivery, ...], msgspec.Meta(max_length=1000)]
+
+    def to_alert(self) -> Alert:
+        return Alert(
+            rule=self.rule,
+            severity=self.severity,
+            camera_id=camera_id(self.camera_id),
+            message=fit_text(self.message, _MOST_MESSAGE),
+            event_id=self.event_id,
+            raised_at=from_rfc3339(self.raised_at),
+            zone=_name(self.zone, "zone"),
+            cleared_at=_from_text(self.cleared_at),
+            acknowledged_at=_from_text(self.acknowledged_at),
+            acknowledged_by=self.acknowledged_by,
+            sent=tuple(Delivery(one.channel, from_rfc3339(one.at), one.ok) for one in self.sent),
+        )
+
+
+_decode_event = msgspec.json.Decoder(_WireEvent).decode
+_decode_alert = msgspec.json.Decoder(_WireAlert).decode
+
+
+def _name(text: str | None, what: str) -> str | None:
+    return None if text is None else name(text, what)
 
 
 def _to_text(at: datetime | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from contracts.decoding import Int64, Natural, Number, decoded
+from contracts.decoding import Int64, Number, decoded
 from contracts.errors import ContractError
 from contracts.frames import Origin, believed
 from contracts.ids import camera_id, fit_text
@@ -157,12 +157,6 @@ class FacesRecord:
         return decoded(lambda given: msgspec.convert(given, _LooseWire).to_record(), fields, "Faces record")
 
 
-class _WireSource(msgspec.Struct):
-    topic: Annotated[str, msgspec.Meta(min_length=1, max_length=249)]
-    partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-    offset: Natural
-
-
 class _Wire(msgspec.Struct):
     """The record exactly as `encode` writes it."""
 
@@ -172,7 +166,7 @@ class _Wire(msgspec.Struct):
     captured_at: str
     detected_at: str
     status: Status
-    source: _WireSource
+    source: SourceOffset
     schema_version: Literal[1]
     image: ImageSize | None = None
     model: ModelInfo | None = None
@@ -185,7 +179,7 @@ class _Wire(msgspec.Struct):
 
     def to_record(self) -> FacesRecord:
         return FacesRecord(
-            source=SourceOffset(self.source.topic, self.source.partition, self.source.offset),
+            source=self.source,
             camera_id=camera_id(self.camera_id),
             frame_id=self.frame_id,
             captured_at=from_rfc3339(self.captured_at),

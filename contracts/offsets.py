@@ -1,6 +1,9 @@
 """Places in the log: a source offset, a half-open range of offsets, and the `settles` header."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from contracts.errors import ContractError
 
@@ -27,9 +30,9 @@ TRACEPARENT_HEADER = "traceparent"
 class SourceOffset:
     """One record of the log: topic, partition (from 0) and offset (from 0)."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: Annotated[str, msgspec.Meta(min_length=1, max_length=249)]
+    partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
     def __post_init__(self) -> None:
         if not self.topic or not 0 <= self.partition < 2**31 or not 0 <= self.offset < 2**63:

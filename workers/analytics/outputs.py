@@ -1,13 +1,20 @@
 """What the analytics of one camera have to tell, between two checkpoints."""
 
 import json
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from contracts.errors import ContractError
 from contracts.events import Alert, Event, compact_json
 from contracts.occupancy import Heat, Occupancy, VenuePart
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,10 +63,21 @@ class Outputs:
         """Read what `encode` returned."""
         fields: dict[str, list[Any]] = json.loads(value)
         return cls(
-            events=[Event.decode(json.dumps(one).encode()) for one in fields["events"]],
-            alerts=[Alert.decode(json.dumps(one).encode()) for one in fields["alerts"]],
+            events=_readable(Event.decode, fields["events"]),
+            alerts=_readable(Alert.decode, fields["alerts"]),
             seconds=[Occupancy.from_dict(one) for one in fields["seconds"]],
             rollups=[(span, Occupancy.from_dict(one)) for span, one in fields["rollups"]],
             heats=[Heat.from_dict(one) for one in fields["heats"]],
             venues=[VenuePart(**one) for one in fields["venues"]],
         )
+
+
+def _readable(decode: Callable[[bytes], T], stored: list[Any]) -> list[T]:
+    """Decode what a checkpoint holds; leave out what an older version wrote and this one refuses."""
+    readable = []
+    for one in stored:
+        try:
+            readable.append(decode(json.dumps(one).encode()))
+        except ContractError as error:
+            log.warning("left out of a checkpoint: %s", error)
+    return readable

@@ -1,7 +1,9 @@
 """Events and alerts: round trips, and ids that repeat."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,11 +41,36 @@ def test_the_id_is_that_of_what_happened() -> None:
     assert len({EVENT.event_id, *(other.event_id for other in others)}) == 4
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"kind": "party"}'])
+@pytest.mark.parametrize(
+    "value", [b"", b"[]", b"{}", b'{"kind": "party"}', b"[" * 100_000, b'{"value":' * 100_000, b"\xff\xfe", b"null"]
+)
 def test_what_is_no_record_is_refused(value: bytes) -> None:
     for record in (Event, Alert):
         with pytest.raises(ContractError):
             record.decode(value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"camera_id": "x" * 300_000}, "camera_id should be 1 to 200"),
+        ({"camera_id": "a\0"}, "control characters"),
+        ({"zone": "\n"}, "zone should be"),
+        ({"zone": 7}, "zone: expected `str"),
+        ({"at": "9999-99-99"}, "RFC 3339"),
+        ({"raised_at": "0000-01-01T00:00:00Z"}, "RFC 3339"),
+        ({"track_id": 2**63}, "track_id: expected `int`"),
+        ({"severity": "fatal"}, "severity: invalid enum value"),
+        ({"sent": {}}, "sent: expected `array`"),
+        ({"source": {"topic": "frames", "partition": 0, "offset": 2**63}}, "source.offset: expected `int` <="),
+        ({"value": []}, "value: expected `object`"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], message: str) -> None:
+    record: Event | Alert = EVENT if change.keys() <= EVENT.to_dict().keys() else ALERT
+    value = json.dumps({**record.to_dict(), **change}).encode()
+    with pytest.raises(ContractError, match=message):
+        type(record).decode(value)
 
 
 def test_a_direction_is_in_or_out() -> None:
