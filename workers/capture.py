@@ -9,23 +9,22 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
 
 from prometheus_client import Counter
 
 from contracts.errors import ConfigurationError, CrowdwatchError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import SourceOffset
-from messaging.admin import ensure_topics
-from messaging.producer import Producer
 from settings import Settings
-from workers.capture_sources import FOLDER_FPS, Grab, Source
+from workers.capture_health import CaptureHealth, failure
+from workers.capture_pace import Limit, Newest, Thinning
+from workers.capture_sender import FrameSender, FramesProducer
+from workers.capture_sources import FOLDER_FPS, EncodedPicture, Grab, Source
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -47,30 +46,6 @@ DROPPED = Counter(
     ["camera", "reason"],
 )
 BROKEN = Counter("crowdwatch_capture_broken", "Times that a live source did not answer or broke off", ["camera"])
-
-
-class FrameSender(Protocol):
-    """The part of `messaging.producer.Producer` that capture needs."""
-
-    def start(self) -> None:
-        """Connect."""
-
-    def send_frame(self, topic: str, camera_id: str, picture: bytes, headers: FrameHeaders) -> "Future[SourceOffset]":
-        """Hand over a picture; the future tells its place in the log."""
-
-    def flush(self, timeout_s: float) -> None:
-        """Wait until all that was sent is acknowledged."""
-
-    def close(self) -> None:
-        """Disconnect."""
-
-
-class _Frames(Producer):
-    """The producer, with the topics made where they are missing."""
-
-    def start(self) -> None:
-        ensure_topics(self._settings)
-        super().start()
 
 
 @dataclass(frozen=True)
@@ -113,13 +88,12 @@ class Capture:
         self._camera_id = camera_id
         self._source = source
         self._options = options or CaptureOptions()
-        self._sender = _Frames(settings, linger_ms=5) if sender is None else sender
+        self._sender = FramesProducer(settings, linger_ms=5) if sender is None else sender
         self._next_frame_id = time.time_ns() // 1_000_000
         self._waiting: deque[Future[SourceOffset]] = deque()
-        self._taken = 0
+        self._taken = self._acknowledged = 0
         self._told = -_TELL_S
-        self._healthy = {"kafka": False, "source": False}
-        self._trouble: str | None = None
+        self._health = CaptureHealth(0.0 if self._options.fps is None else 1 / self._options.fps)
 
     def start(self) -> None:
         """Connect to Kafka and make the topics where they are missing.
@@ -128,11 +102,11 @@ class Capture:
             UnavailableError: Kafka does not answer.
         """
         self._sender.start()
-        self._healthy["kafka"] = True
+        self._health.kafka_answers()
 
     def ready(self) -> dict[str, bool]:
-        """Whether Kafka took the last frame, and whether the source gives frames."""
-        return dict(self._healthy)
+        """Whether Kafka took the last frame, and whether the source gives frames that can be sent."""
+        return self._health.ready()
 
     def close(self) -> None:
         """Disconnect; what Kafka has not acknowledged by then is counted as dropped."""
@@ -149,9 +123,14 @@ class Capture:
         return self._taken
 
     @property
-    def trouble(self) -> str | None:
-        """Why a live source gives no frames at the moment, without its password; None while it does."""
-        return None if self._healthy["source"] else self._trouble
+    def acknowledged(self) -> int:
+        """Frames that Kafka has acknowledged so far."""
+        return self._acknowledged
+
+    @property
+    def health(self) -> CaptureHealth:
+        """How it goes."""
+        return self._health
 
     def run(self, stop: threading.Event, count: int | None = None, timeout_s: float | None = None) -> None:
         """Capture until `stop` is set, a file ends, `count` frames were taken, or `timeout_s` has passed.
@@ -163,7 +142,7 @@ class Capture:
         """
         most = None if count is None else self._taken + count
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        limit = _Limit(stop, deadline, lambda: most is not None and self._taken >= most)
+        limit = Limit(stop, deadline, lambda: most is not None and self._taken >= most)
         if self._source.live:
             self._run_live(limit)
         else:
@@ -172,35 +151,43 @@ class Capture:
             self._sender.flush(_FLUSH_S)
         self._settle(wait=False)
 
-    def _run_file(self, limit: "_Limit") -> None:
+    def _run_file(self, limit: Limit) -> None:
         start = datetime.now(timezone.utc)
         if not self._options.pace:  # nothing is captured in the future: a file that is sent at once ends now
             start -= timedelta(seconds=self._source.duration_s())
         playing_since, thinning, offset_s = time.monotonic(), Thinning(self._options.fps), 0.0
         while not limit.reached():
             at_s, step_s = None, 1 / (self._options.fps or FOLDER_FPS)
+            tried = usable = False
             for grab in self._source.grabs(self._damaged):
+                self._health.beat("sender")
                 step_s = step_s if at_s is None else offset_s + grab.at_s - at_s
                 at_s = offset_s + grab.at_s
                 if not thinning.wants(at_s):
                     continue
                 if self._options.pace:
                     late_s = time.monotonic() - playing_since - at_s
+                    self._health.beat("sender", -late_s)
                     limit.wait(-late_s)
                     if late_s > _LATE_S:  # Kafka was away: play on from here, as after a pause
                         playing_since += late_s
                         start += timedelta(seconds=late_s)
                 if limit.reached():
                     return
-                self._healthy["source"] = True
-                self._send_surely(grab, start + timedelta(seconds=at_s), limit)
-            if at_s is None:
-                raise ConfigurationError(f"no frame of {self._source.name} can be decoded")
+                tried, picture = True, self._encode(grab)
+                if picture is not None:
+                    usable = True
+                    self._health.connected()
+                    captured_at = min(start + timedelta(seconds=at_s), datetime.now(timezone.utc))
+                    self._send_surely(picture, captured_at, limit)
+            if at_s is None or (tried and not usable):
+                reason = self._health.trouble or "none can be decoded"
+                raise ConfigurationError(f"{self._source.name} gives no frame: {reason}")
             if not self._options.loop:
                 return
             offset_s = at_s + step_s
 
-    def _run_live(self, limit: "_Limit") -> None:
+    def _run_live(self, limit: Limit) -> None:
         newest = Newest()
         enough = threading.Event()
         reader = threading.Thread(
@@ -209,16 +196,23 @@ class Capture:
         reader.start()
         try:
             while not limit.reached():
+                self._health.beat("sender")
                 taken = newest.take(_POLL_S)
-                if taken is None:
-                    continue
                 self._settle(wait=False)
+                if taken is None:
+                    if not reader.is_alive():
+                        raise UnavailableError(f"{self._source.name} is no longer read")
+                    continue
                 if len(self._waiting) >= MOST_UNACKNOWLEDGED:
+                    self._health.refused("Kafka acknowledges no frames")
                     self._drop("kafka")
                     continue
                 grab, captured_at = taken
+                picture = self._encode(grab)
+                if picture is None:
+                    continue
                 try:
-                    self._send(grab, captured_at)
+                    self._send(picture, captured_at)
                 except UnavailableError as error:
                     log.warning("%s", error)
                     self._drop("kafka")
@@ -226,54 +220,68 @@ class Capture:
             enough.set()
             reader.join(_PARTING_S)  # one that waits for a silent camera ends when its own time is over
 
-    def _keep_reading(self, newest: "Newest", enough: threading.Event) -> None:
+    def _keep_reading(self, newest: Newest, enough: threading.Event) -> None:
         """Read a live source, and connect again for as long as it takes; runs in a thread of its own."""
         backoff, thinning, jitter = Backoff(), Thinning(self._options.fps), random.SystemRandom()
         while not enough.is_set():
             connected = time.monotonic()
+            self._health.beat("reader")
             try:
                 for grab in self._source.grabs(self._damaged):
-                    if not self._healthy["source"]:
+                    self._health.beat("reader")
+                    if self._health.connected():
                         log.info("%s gives frames", self._source.name)
-                        self._healthy["source"] = True
                     if enough.is_set():
                         return
                     if thinning.wants(time.monotonic()) and newest.offer(grab, datetime.now(timezone.utc)):
                         self._drop("late")
+                raise UnavailableError(f"{self._source.name} ended")
             except Exception as error:  # whatever a decoder throws: a camera must not fall silent
-                self._healthy["source"] = False
-                self._trouble = str(error) if isinstance(error, CrowdwatchError) else type(error).__name__
+                reason = str(error) if isinstance(error, CrowdwatchError) else failure(error)
+                self._health.broke(reason)
                 BROKEN.labels(self._camera_id).inc()
                 if time.monotonic() - connected > _STEADY_S:
                     backoff.reset()
                 wait_s = backoff.next_s() * jitter.uniform(0.5, 1.0)
-                log.warning(
-                    "%s; next attempt in %.1f s", error, wait_s, exc_info=not isinstance(error, CrowdwatchError)
-                )
+                log.warning("%s: %s; next attempt in %.1f s", self._source.name, reason, wait_s)
                 enough.wait(wait_s)
 
-    def _send_surely(self, grab: Grab, captured_at: datetime, limit: "_Limit") -> None:
+    def _send_surely(self, picture: EncodedPicture, captured_at: datetime, limit: Limit) -> None:
         """Send a frame of a file, however long Kafka is away."""
         backoff = Backoff()
         while not limit.reached():
+            self._health.beat("sender")
             self._settle(wait=len(self._waiting) >= MOST_UNACKNOWLEDGED)
             if len(self._waiting) >= MOST_UNACKNOWLEDGED:
                 continue
             try:
-                self._send(grab, captured_at)
+                self._send(picture, captured_at)
             except UnavailableError as error:
                 log.warning("%s", error)
                 limit.wait(backoff.next_s())
             else:
                 return
 
-    def _send(self, grab: Grab, captured_at: datetime) -> None:
-        """Encode a frame and hand it to Kafka; raises UnavailableError when there is no room for it."""
-        picture = grab.encode()
-        if len(picture.data) > self._settings.max_picture_bytes:
-            log.warning("a picture of %d bytes is larger than max_picture_bytes", len(picture.data))
+    def _encode(self, grab: Grab) -> EncodedPicture | None:
+        """Return the picture of a frame. One that cannot be made, or is too large, is counted and left out: None."""
+        try:
+            picture = grab.encode()
+        except Exception as error:  # whatever an encoder throws: the next frame may be better
+            reason = str(error) if isinstance(error, CrowdwatchError) else failure(error)
+            self._health.unusable(f"a frame cannot be encoded: {reason}")
+            self._drop("damaged")
+            self._say(f"a frame cannot be encoded: {reason}")
+            return None
+        size, most = len(picture.data), self._settings.max_picture_bytes
+        if size > most:
+            self._health.unusable(f"a picture has {size} bytes; max_picture_bytes is {most}")
             self._drop("too_large")
-            return
+            self._say(f"a picture has {size} bytes; max_picture_bytes is {most}")
+            return None
+        return picture
+
+    def _send(self, picture: EncodedPicture, captured_at: datetime) -> None:
+        """Hand a picture to Kafka; raises UnavailableError when there is no room for it."""
         headers = FrameHeaders(
             frame_id=self._next_frame_id,
             captured_at=captured_at,
@@ -283,8 +291,8 @@ class Capture:
         )
         try:
             sent = self._sender.send_frame(self._settings.topic_frames, self._camera_id, picture.data, headers)
-        except UnavailableError:
-            self._healthy["kafka"] = False
+        except UnavailableError as error:
+            self._health.refused(str(error))
             raise
         self._waiting.append(sent)
         self._next_frame_id += 1
@@ -297,79 +305,24 @@ class Capture:
                 self._waiting[0].result(_POLL_S)
         while self._waiting and self._waiting[0].done():
             error = self._waiting.popleft().exception()
-            self._healthy["kafka"] = error is None
             if error is None:
+                self._health.acknowledged()
+                self._acknowledged += 1
                 FRAMES.labels(self._camera_id).inc()
             else:
                 log.warning("%s", error)
+                self._health.refused(str(error))
                 self._drop("kafka")
 
     def _drop(self, reason: str) -> None:
         DROPPED.labels(self._camera_id, reason).inc()
 
     def _damaged(self, what: str) -> None:
+        self._health.beat("reader" if self._source.live else "sender")
         self._drop("damaged")
+        self._say(what)
+
+    def _say(self, what: str) -> None:
         if time.monotonic() - self._told > _TELL_S:  # a broken stream would fill the log
             self._told = time.monotonic()
             log.warning("%s: %s", self._source.name, what)
-
-
-class Thinning:
-    """Lets so many frames a second pass, by their time, evenly."""
-
-    def __init__(self, fps: float | None) -> None:
-        self._interval_s = 0.0 if fps is None else 1 / fps
-        self._next_s: float | None = None
-
-    def wants(self, at_s: float) -> bool:
-        """Whether the frame of this time is one to keep; times must not fall."""
-        if self._next_s is None or at_s - self._next_s > self._interval_s:
-            self._next_s = at_s
-        if at_s < self._next_s - 1e-6:
-            return False
-        self._next_s += self._interval_s
-        return True
-
-
-class Newest:
-    """A place for one frame: a newer one replaces it."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._held: tuple[Grab, datetime] | None = None
-
-    def offer(self, grab: Grab, captured_at: datetime) -> bool:
-        """Put a frame here; returns whether that pushed out one that nobody took."""
-        with self._changed:
-            replaced = self._held is not None
-            self._held = (grab, captured_at)
-            self._changed.notify()
-            return replaced
-
-    def take(self, timeout_s: float) -> tuple[Grab, datetime] | None:
-        """Take the frame, waiting for one for `timeout_s`; None when none came."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._held is not None, timeout_s)
-            held, self._held = self._held, None
-            return held
-
-
-@dataclass(frozen=True)
-class _Limit:
-    """When a run is over."""
-
-    stop: threading.Event
-    deadline: float | None
-    enough: Callable[[], bool]
-
-    def reached(self) -> bool:
-        """Whether it is over now."""
-        late = self.deadline is not None and time.monotonic() >= self.deadline
-        return self.stop.is_set() or late or self.enough()
-
-    def wait(self, seconds: float) -> None:
-        """Wait, but not beyond the end."""
-        if self.deadline is not None:
-            seconds = min(seconds, self.deadline - time.monotonic())
-        if seconds > 0:
-            self.stop.wait(seconds)

@@ -22,7 +22,8 @@ from storage.cameras import Cameras, CamerasFollower
 from storage.client import connect
 from storage.leases import CAPTURE, Leases
 from workers.capture import FRAMES
-from workers.capture_children import CaptureChildren, Report
+from workers.capture_child import Report
+from workers.capture_children import CaptureChildren
 from workers.capture_picture import take_picture
 from workers.capture_shares import CaptureShare
 from workers.runner import run_steps

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from contracts.errors import CrowdwatchError, PictureError
 from settings import Settings
-from workers.capture import Thinning
+from workers.capture_pace import Thinning
 from workers.capture_process import die_with_parent
 from workers.capture_sources import VideoFile
 

@@ -26,7 +26,8 @@ from contracts.times import to_milliseconds
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
 from settings import Settings
-from workers.capture import BROKEN, DROPPED, FRAMES, CaptureOptions, Thinning
+from workers.capture import BROKEN, DROPPED, FRAMES, CaptureOptions
+from workers.capture_pace import Thinning
 from workers.capture_sources import NetworkCamera, VideoFile, open_source, with_video
 from workers.media.cutting import CannotCopyError, ClockTimes, Cut, FileTimes, Times, can_copy, cut
 from workers.runner import Backoff

@@ -15,7 +15,8 @@ from contracts.errors import ConfigurationError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import SourceOffset
 from settings import Settings
-from workers.capture import MOST_UNACKNOWLEDGED, Capture, CaptureOptions, Newest, Thinning
+from workers.capture import MOST_UNACKNOWLEDGED, Capture, CaptureOptions
+from workers.capture_pace import Newest, Thinning
 from workers.capture_sources import EncodedPicture, Grab, open_source
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.errors import PictureError, UnavailableError
 from settings import Settings
-from workers.capture import Thinning
+from workers.capture_pace import Thinning
 from workers.capture_sources import VideoFile
 from workers.media.chunk_process import ChunkProcess
 from workers.media.cutting import CannotCopyError, ClockTimes, FileTimes, cut
