@@ -255,8 +255,12 @@ def test_a_process_ends_when_a_capture_in_it_hangs_and_obeys_despite_odd_orders(
     hangs = threading.Event()
     ended: list[int] = []
     monkeypatch.setattr(CameraThread, "hangs", lambda self: hangs.is_set())
-    monkeypatch.setattr(capture_process, "ensure_topics", lambda settings: time.sleep(0.1))
-    process = CaptureProcess(Settings(kafka_bootstrap_servers="127.0.0.1:9"), ended.append)
+
+    def away(settings: Settings) -> None:
+        raise UnavailableError("Kafka does not answer")
+
+    monkeypatch.setattr(capture_process, "ensure_topics", away)
+    process = CaptureProcess(Settings(), ended.append)
     camera = Camera("gate-1", source=CameraSource("http://127.0.0.1:9/live"))
     orders = [b"\xff\xfe", b"[" * 100_000, b"{}", b'{"drop": []}', b'{"capture": {}}']
     orders.append(json.dumps({"capture": camera.to_dict()}).encode())
