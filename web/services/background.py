@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from contracts.errors import CrowdwatchError, UnavailableError
@@ -86,12 +87,15 @@ class Preparation:
 
 
 class Feed(Generic[T]):
-    """Follows a topic from its end, in a thread of its own, and hands on each record that can be read and handled."""
+    """Follows a topic from its end, in a thread of its own, and hands on each record that can be read and handled.
+
+    `decode` takes a record's value and its own time in the log.
+    """
 
     def __init__(
         self,
         make_follower: Callable[[], Follower],
-        decode: Callable[[bytes], T],
+        decode: Callable[[bytes, datetime], T],
         handle: Callable[[T], None],
         refusals: Refusals,
     ) -> None:
@@ -148,6 +152,6 @@ class Feed(Generic[T]):
         if record.value is None:  # settles offsets that hold no frame
             return
         try:
-            self._handle(self._decode(record.value))
+            self._handle(self._decode(record.value, record.at))
         except Exception as error:  # whatever a record brings about: the next one has done nothing
             self._refusals.refuse((record, error))
