@@ -201,6 +201,9 @@ class Alert:
         return decoded(lambda given: msgspec.convert(given, _WireAlert).to_alert(), fields, "alert")
 
 
+_Plain = Int64 | float | str | bool | None
+
+
 class _WireEvent(msgspec.Struct):
     kind: EventKind
     camera_id: str
@@ -209,7 +212,7 @@ class _WireEvent(msgspec.Struct):
     track_id: Int64 | None
     direction: Literal["in", "out"] | None
     at: str
-    value: dict[str, Any]
+    value: dict[_Label, _Plain | list[_Plain]]
     source: SourceOffset
 
     def to_event(self) -> Event:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from contracts.decoding import decoded
 from contracts.errors import ContractError
 from contracts.frames import FrameHeaders, Headers, Origin, believed
 from contracts.ids import camera_id_of_key
@@ -149,23 +152,27 @@ def _natural(text: str) -> int:
     return int(text)
 
 
+class _OldForm(msgspec.Struct):
+    video_chunk: str
+    audio_chunk: str | None = None
+    timestamp: Any = None
+
+
+def _decode_old_form(value: bytes) -> _OldForm:
+    return msgspec.convert(json.loads(value), _OldForm)  # Python's own writers put Infinity and NaN into JSON
+
+
 def _old_form(value: bytes) -> tuple[datetime | None, bytes, bytes | None]:
     """Return time, video and audio of the old form."""
-    try:
-        fields = json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"the chunk begins as JSON and cannot be read: {error}"[:300]) from error
-    if not isinstance(fields, dict) or "video_chunk" not in fields:
-        raise ContractError("expected JSON with timestamp, video_chunk and audio_chunk")
-    video = _bytes(fields["video_chunk"], "video_chunk")
-    audio = _bytes(fields.get("audio_chunk") or "", "audio_chunk")
-    return _time(fields.get("timestamp")), video, audio or None
+    fields = decoded(_decode_old_form, value, "the chunk, which begins as JSON")
+    video, audio = _bytes(fields.video_chunk, "video_chunk"), _bytes(fields.audio_chunk or "", "audio_chunk")
+    return _time(fields.timestamp), video, audio or None
 
 
-def _bytes(digits: Any, name: str) -> bytes:
+def _bytes(digits: str, name: str) -> bytes:
     try:
         return bytes.fromhex(digits)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ContractError(f"expected {name} in hexadecimal digits") from error
 
 
@@ -173,7 +180,7 @@ def _time(stamp: Any) -> datetime | None:
     """Read a time stamp: seconds or milliseconds since 1970, as a number or its digits, or RFC 3339; None otherwise."""
     try:
         number = float(stamp)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     try:
         if number is None:

@@ -63,6 +63,9 @@ def test_what_is_no_record_is_refused(value: bytes) -> None:
         ({"severity": "fatal"}, "severity: invalid enum value"),
         ({"sent": {}}, "sent: expected `array`"),
         ({"source": {"topic": "frames", "partition": 0, "offset": 2**63}}, "source.offset: expected `int` <="),
+        ({"value": {"count": 2**63}}, "value.* expected `int` <="),
+        ({"value": {"count": {"deep": {}}}}, "value"),
+        ({"at": True}, "at: expected `str`"),
         ({"value": []}, "value: expected `object`"),
     ],
 )
