@@ -13,6 +13,8 @@ from detection.runtimes.base import Floats, Runtime
 from detection.suppress import pick_candidates, suppress
 
 AnyPicture: TypeAlias = Picture | npt.NDArray[np.uint8]
+Confidence: TypeAlias = float | Sequence[float]
+"""The lowest score of a detection: one for all pictures, or one for each."""
 
 
 class Detector(Protocol):
@@ -34,7 +36,9 @@ class Detector(Protocol):
     runtime_name: str
     batch: int
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
+    def detect(
+        self, pictures: Sequence[AnyPicture], *, confidence: Confidence = 0.5, nms: float = 0.5
+    ) -> list[Detections]:
         """Find faces in pictures of any sizes; one answer a picture, in order."""
         ...
 
@@ -72,12 +76,14 @@ class FaceDetector:
         self._fit: Fit = fit
         self._runtime = runtime
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
+    def detect(
+        self, pictures: Sequence[AnyPicture], *, confidence: Confidence = 0.5, nms: float = 0.5
+    ) -> list[Detections]:
         """Find faces.
 
         Args:
             pictures: decoded pictures, or frames of shape (height, width, 3) uint8 BGR; their sizes may differ.
-            confidence: least score of a face, above 0 and up to 1.
+            confidence: least score of a face, above 0 and up to 1; one for all pictures, or one for each.
             nms: overlap (IoU, 0 to 1) above which the weaker of two boxes of one class goes.
 
         Returns:
@@ -85,17 +91,21 @@ class FaceDetector:
 
         Raises:
             PictureError: a frame is not of that shape.
-            ValueError: a threshold is out of its range.
+            ValueError: a threshold is out of its range, or their number is not that of the pictures.
         """
-        if not 0 < confidence <= 1 or not 0 <= nms <= 1:
+        each = [confidence] * len(pictures) if isinstance(confidence, (int, float)) else list(confidence)
+        if not all(0 < one <= 1 for one in each) or not 0 <= nms <= 1:
             raise ValueError(f"expected 0 < confidence <= 1 and 0 <= nms <= 1, got {confidence} and {nms}")
+        if len(each) != len(pictures):
+            raise ValueError(f"expected a confidence for each of {len(pictures)} pictures, got {len(each)}")
         whole = [picture if isinstance(picture, Picture) else Picture.from_frame(picture) for picture in pictures]
         found: list[Detections] = []
         for start in range(0, len(whole), self.batch):
-            found += self._detect_batch(whole[start : start + self.batch], confidence, nms)
+            batch = slice(start, start + self.batch)
+            found += self._detect_batch(whole[batch], each[batch], nms)
         return found
 
-    def _detect_batch(self, pictures: Sequence[Picture], confidence: float, nms: float) -> list[Detections]:
+    def _detect_batch(self, pictures: Sequence[Picture], confidence: Sequence[float], nms: float) -> list[Detections]:
         width, height = self.input_size
         inputs: Pixels = np.empty((len(pictures), 3, height, width), np.uint8)
         placements = [Placement.of(picture, self.input_size, self._fit) for picture in pictures]
@@ -103,7 +113,7 @@ class FaceDetector:
             fill_input(planes, picture, placement)
         boxes, scores = self._runtime.run(inputs)
         return [
-            self._finish(boxes[index], scores[index], picture, placements[index], confidence, nms)
+            self._finish(boxes[index], scores[index], picture, placements[index], confidence[index], nms)
             for index, picture in enumerate(pictures)
         ]
 

@@ -1,6 +1,6 @@
 """What a detector found in one picture, as parallel arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,11 @@ class Detections:
     def empty(cls, width: int, height: int) -> "Detections":
         """Nothing found in a picture of this size."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), width, height)
+
+    def of_classes(self, class_ids: Collection[int]) -> "Detections":
+        """Return the detections of these classes, in order."""
+        kept = np.isin(self.class_id, list(class_ids))
+        return Detections(self.boxes_xyxy[kept], self.confidence[kept], self.class_id[kept], self.width, self.height)
 
     def to_faces(self, class_names: Sequence[str]) -> tuple[Face, ...]:
         """Return the contract's faces, in order: boxes of whole pixels inside the picture, at least 1x1, confidence to

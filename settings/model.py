@@ -108,6 +108,9 @@ class Settings(BaseModel):
 
     # Detection
     model: str = Field("yolov3-face-lite", min_length=1, description="Name in models/manifest.toml, or a FILE.cfg.")
+    models_loaded: int = Field(
+        3, ge=1, le=64, description="Models that a worker process keeps loaded; of more, the least recently used goes."
+    )
     confidence_threshold: float = Field(0.5, gt=0, lt=1, description="Confidence from which a face is reported.")
     nms_threshold: float = Field(0.5, gt=0, le=1, description="Overlap (IoU) above which the weaker of two boxes goes.")
     runtime: str = Field("auto", min_length=1, description="What runs the network: auto, or a runtime's name.")

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from contracts.camera_checks import read_usable
 from contracts.cameras import Camera
 from settings import Settings
-from storage.client import Document, database, mongo_errors
+from storage.client import Document, connect, database, mongo_errors
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,32 @@ class CamerasFollower:
         removed = frozenset(self._seen.keys() - revisions.keys())
         self._seen = revisions
         return CameraChanges({camera.camera_id: camera for camera in cameras}, removed)
+
+
+class RemoteCameras:
+    """Follows the cameras over a connection of its own, made by the first look."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: MongoClient[Document] | None = None
+        self._follower: CamerasFollower | None = None
+
+    def poll(self) -> CameraChanges:
+        """Return what has changed since the last look. The first call gives all cameras.
+
+        Raises:
+            UnavailableError: MongoDB does not answer; the next call misses nothing.
+        """
+        if self._follower is None:
+            with mongo_errors("cannot connect to MongoDB"):
+                self._client = connect(self._settings)
+            self._follower = CamerasFollower(Cameras(self._client, self._settings))
+        return self._follower.poll()
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._client is not None:
+            self._client.close()
 
 
 def _camera(document: Document) -> Camera | None:

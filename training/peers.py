@@ -8,7 +8,7 @@ import numpy as np
 
 from contracts.errors import ModelError
 from detection import Detections, Detector, load_detector
-from detection.detector import AnyPicture
+from detection.detector import AnyPicture, Confidence
 from detection.model_store import import_onnx
 from detection.pictures import Picture
 
@@ -29,8 +29,10 @@ class HaarCascade:
         if self._cascade.empty():
             raise ModelError(f"{file}: the cascade cannot be read")
 
-    def detect(self, pictures: Sequence[AnyPicture], *, confidence: float = 0.5, nms: float = 0.5) -> list[Detections]:
-        """Find faces; `nms` has no meaning here."""
+    def detect(
+        self, pictures: Sequence[AnyPicture], *, confidence: Confidence = 0.5, nms: float = 0.5
+    ) -> list[Detections]:
+        """Find faces; `nms` has no meaning here, and every face is above every `confidence`."""
         return [
             self._detect(picture if isinstance(picture, Picture) else Picture.from_frame(picture))
             for picture in pictures

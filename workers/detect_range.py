@@ -66,7 +66,12 @@ class RangeProcessor:
         records: list[LogRecord] = []
         frames = self._read(task, outcomes, records)
         try:
-            results = [self._alone(task, one) for one in frames] if task.isolated else self._analyser.analyse(frames)
+            if task.isolated:
+                results = [self._alone(task, one) for one in frames]
+            else:
+                results = self._analyser.analyse(
+                    frames, lambda: _signs_of_life(lambda: self._publisher.say_alive(task))
+                )
         except UnreadableError as error:
             if not task.isolated:
                 raise

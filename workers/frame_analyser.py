@@ -1,16 +1,20 @@
-"""Frames to results: decoding, detection, and the reason where one of them fails."""
+"""Frames to results: decoding, detection by the model of each frame's camera, and the reason of a failure."""
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.errors import PictureError
+from contracts.errors import ModelError, PictureError
 from contracts.faces import Face, FacesRecord, ImageSize, ModelInfo, Status
 from contracts.frames import Frame
 from contracts.offsets import SourceOffset
-from detection import Detector, Picture, decode_picture
+from detection import Detections, Detector, Picture, decode_picture
 from settings import Settings
+from workers.camera_detection import CameraDetection
+from workers.loaded_models import LoadedModels
 
 log = logging.getLogger(__name__)
 
@@ -18,54 +22,84 @@ _REASON_CHARS = 500
 _PIXELS_AT_ONCE = 64_000_000
 """Decoded pictures are held up to a batch of the detector's, or up to about this many pixels (3 bytes each)."""
 
+Results = dict[SourceOffset, FacesRecord]
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A decoded frame that waits for its batch."""
+
+    frame: Frame
+    picture: Picture
+    wanted: CameraDetection
+    class_ids: frozenset[int] | None
+
+
+@dataclass
+class _Batch:
+    """Frames that go through one network together."""
+
+    detector: Detector
+    waiting: list[_Waiting] = field(default_factory=list)
+
 
 class FrameAnalyser:
-    """Turns frames into results: decoding, detection, and the reason where one of them fails."""
+    """Turns frames into results: decoding, detection, and the reason where one of them fails.
 
-    def __init__(self, settings: Settings, detector: Detector, now: Callable[[], datetime]) -> None:
+    Args:
+        settings: bounds of pictures, and the suppression of boxes.
+        models: loads what a camera asks for.
+        wanted: how the frames of a camera are detected, by its id.
+        now: the time, in UTC.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: LoadedModels,
+        wanted: Callable[[str], CameraDetection],
+        now: Callable[[], datetime],
+    ) -> None:
         self._settings = settings
-        self._detector = detector
+        self._models = models
+        self._wanted = wanted
         self._now = now
-        self.model = ModelInfo(detector.name, detector.version, settings.confidence_threshold)
+        self.runtime_name = "none"
+        """What ran the last batch."""
 
-    def analyse(self, frames: Iterable[Frame]) -> list[FacesRecord]:
+    def analyse(
+        self, frames: Iterable[Frame], loading: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> list[FacesRecord]:
         """Return a result for each frame, in order. What fails takes none of its neighbours with it.
 
-        A frame is taken from `frames` when it is its turn, so that they may still be on their way.
+        A frame is taken from `frames` when it is its turn, so that they may still be on their way. Frames of the same
+        model go through the network together, whatever their cameras' thresholds. `loading` is entered while a model
+        is loaded, which may take longer than a task.
         """
-        results: dict[SourceOffset, FacesRecord] = {}
+        results: Results = {}
         order: list[SourceOffset] = []
-        batch: list[tuple[Frame, Picture]] = []
+        batches: dict[str, _Batch] = {}
         room = _PIXELS_AT_ONCE
         for frame in frames:
             order.append(frame.source)
-            if frame.is_too_old(self._now()):
-                reason = f"older than {frame.max_age_ms} ms when it was read"
-                results[frame.source] = self.answer(frame, Status.SKIPPED, error=reason)
+            wanted = self._wanted(frame.camera_id)
+            waiting = self._prepare(wanted.with_age_limit(frame), wanted, batches, loading)
+            if isinstance(waiting, FacesRecord):
+                results[frame.source] = waiting
                 continue
-            if len(frame.picture) > self._settings.max_picture_bytes:
-                reason = f"{len(frame.picture)} bytes, more than the {self._settings.max_picture_bytes} allowed"
-                results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
-                continue
-            try:
-                picture = decode_picture(
-                    frame.picture, max_pixels=self._settings.max_picture_pixels, at_least=max(self._detector.input_size)
-                )
-            except PictureError as error:
-                log.debug("no picture: %s", error, extra={"frame": str(frame.source)})
-                results[frame.source] = self.answer(frame, Status.FAILED, error=str(error))
-                continue
-            except Exception as error:  # a decoder may throw anything; the frame's neighbours have done nothing
-                log.exception("decoding failed: %s", frame.source, extra={"frame": str(frame.source)})
-                reason = f"decoding failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
-                results[frame.source] = self.answer(frame, Status.FAILED, error=reason)
-                continue
-            batch.append((frame, picture))
-            room -= picture.pixels.size // 3
-            if room <= 0 or len(batch) == self._detector.batch:
+            batch = batches[wanted.model]
+            batch.waiting.append(waiting)
+            room -= waiting.picture.pixels.size // 3
+            if room <= 0:
+                for full in batches.values():
+                    results |= self._detect(full)
+                batches, room = {}, _PIXELS_AT_ONCE
+            elif len(batch.waiting) == batch.detector.batch:
+                del batches[wanted.model]
+                room += sum(one.picture.pixels.size // 3 for one in batch.waiting)
                 results |= self._detect(batch)
-                batch, room = [], _PIXELS_AT_ONCE
-        results |= self._detect(batch)
+        for rest in batches.values():
+            results |= self._detect(rest)
         return [results[source] for source in order]
 
     def answer(
@@ -73,6 +107,7 @@ class FrameAnalyser:
         frame: Frame,
         status: Status,
         *,
+        model: ModelInfo | None = None,
         faces: tuple[Face, ...] = (),
         image: ImageSize | None = None,
         error: str | None = None,
@@ -88,37 +123,96 @@ class FrameAnalyser:
             status=status,
             faces=faces,
             image=image,
-            model=self.model,
+            model=model,
             error=error,
             inference_ms=inference_ms,
+            origin=frame.origin,
+            received_at=frame.received_at,
+            claimed_at=frame.claimed_at,
         )
 
-    def _detect(self, batch: Sequence[tuple[Frame, Picture]]) -> dict[SourceOffset, FacesRecord]:
+    def model_of(self, wanted: CameraDetection) -> ModelInfo | None:
+        """Name the model that a camera asks for, None if it is not loaded."""
+        detector = self._models.loaded(wanted.model)
+        return None if detector is None else ModelInfo(detector.name, detector.version, wanted.confidence)
+
+    def _prepare(
+        self,
+        frame: Frame,
+        wanted: CameraDetection,
+        batches: dict[str, _Batch],
+        loading: Callable[[], AbstractContextManager[None]],
+    ) -> _Waiting | FacesRecord:
+        """Decode a frame, and see that there is a batch for its model; or answer why it is not detected."""
+
+        def refused(status: Status, reason: str) -> FacesRecord:
+            return self.answer(frame, status, model=self.model_of(wanted), error=reason)
+
+        if frame.is_too_old(self._now()):
+            reason = f"older than {frame.max_age_ms} ms when it was read"
+            return refused(Status.SKIPPED, reason)
+        if len(frame.picture) > self._settings.max_picture_bytes:
+            reason = f"{len(frame.picture)} bytes, more than the {self._settings.max_picture_bytes} allowed"
+            return refused(Status.FAILED, reason)
+        try:
+            if wanted.model not in batches:
+                with loading() if self._models.loaded(wanted.model) is None else nullcontext():
+                    batches[wanted.model] = _Batch(self._models.get(wanted.model))
+            detector = batches[wanted.model].detector
+            class_ids = wanted.class_ids(detector.class_names)
+        except ModelError as error:
+            return refused(Status.FAILED, str(error))
+        try:
+            picture = decode_picture(
+                frame.picture, max_pixels=self._settings.max_picture_pixels, at_least=max(detector.input_size)
+            )
+        except PictureError as error:
+            log.debug("no picture: %s", error, extra={"frame": str(frame.source)})
+            return refused(Status.FAILED, str(error))
+        except Exception as error:  # a decoder may throw anything; the frame's neighbours have done nothing
+            log.exception("decoding failed: %s", frame.source, extra={"frame": str(frame.source)})
+            reason = f"decoding failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
+            return refused(Status.FAILED, reason)
+        return _Waiting(frame, picture, wanted, class_ids)
+
+    def _detect(self, batch: _Batch) -> Results:
         """Detect in one batch; if that breaks, in one picture after the other, so that only the culprit fails."""
-        if not batch:
+        detector, waiting = batch.detector, batch.waiting
+        if not waiting:
             return {}
         started = time.perf_counter()
         try:
-            found = self._detector.detect(
-                [picture for _, picture in batch],
-                confidence=self._settings.confidence_threshold,
+            found = detector.detect(
+                [one.picture for one in waiting],
+                confidence=[one.wanted.confidence for one in waiting],
                 nms=self._settings.nms_threshold,
             )
         except Exception as error:  # whatever a runtime throws
-            if len(batch) > 1:
-                return {key: value for one in batch for key, value in self._detect([one]).items()}
-            [(frame, _)] = batch
-            log.exception("detection failed: %s", frame.source, extra={"frame": str(frame.source)})
+            if len(waiting) > 1:
+                return {key: value for one in waiting for key, value in self._detect(_Batch(detector, [one])).items()}
+            [one] = waiting
+            log.exception("detection failed: %s", one.frame.source, extra={"frame": str(one.frame.source)})
             reason = f"detection failed: {type(error).__name__}: {error}"[:_REASON_CHARS]
-            return {frame.source: self.answer(frame, Status.FAILED, error=reason)}
-        each_ms = round((time.perf_counter() - started) * 1000 / len(batch), 2)
+            return {one.frame.source: self.answer(one.frame, Status.FAILED, model=_info(detector, one), error=reason)}
+        each_ms = round((time.perf_counter() - started) * 1000 / len(waiting), 2)
+        self.runtime_name = detector.runtime_name
         return {
-            frame.source: self.answer(
-                frame,
-                Status.OK,
-                faces=detections.to_faces(self._detector.class_names),
-                image=ImageSize(picture.width, picture.height),
-                inference_ms=each_ms,
-            )
-            for (frame, picture), detections in zip(batch, found, strict=True)
+            one.frame.source: self._found(one, detector, detections, each_ms)
+            for one, detections in zip(waiting, found, strict=True)
         }
+
+    def _found(self, one: _Waiting, detector: Detector, detections: Detections, each_ms: float) -> FacesRecord:
+        if one.class_ids is not None:
+            detections = detections.of_classes(one.class_ids)
+        return self.answer(
+            one.frame,
+            Status.OK,
+            model=_info(detector, one),
+            faces=detections.to_faces(detector.class_names),
+            image=ImageSize(one.picture.width, one.picture.height),
+            inference_ms=each_ms,
+        )
+
+
+def _info(detector: Detector, one: _Waiting) -> ModelInfo:
+    return ModelInfo(detector.name, detector.version, one.wanted.confidence)

@@ -1,4 +1,4 @@
-"""The worker role: a Celery worker whose processes each hold the model, a log reader and a producer."""
+"""The worker role: a Celery worker whose processes each hold models, a log reader and a producer."""
 
 import gc
 import logging
@@ -33,16 +33,18 @@ from contracts.tasks import (
     TASK_DETECT_RANGE,
     DetectRange,
 )
-from detection import load_detector
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
 from messaging.reader import LogReader
 from messaging.tasks import TaskQueue, make_celery, ping_redis
 from settings import Settings
 from settings.logs import log_fields
+from storage.cameras import RemoteCameras
+from workers.camera_detection import CameraDetections
 from workers.detect_range import RangeProcessor
 from workers.frame_analyser import FrameAnalyser
 from workers.isolation import Isolator
+from workers.loaded_models import LoadedModels, load_by_name
 from workers.measurements import Measurement, Measurements
 from workers.outcomes import Outcome, OutcomePublisher
 from workers.tracing import FrameTracer, make_tracer
@@ -77,26 +79,30 @@ class WorkerProcess:
         self._reader: LogReader | None = None
         self._producer: Producer | None = None
         self._isolator: Isolator | None = None
+        self._followed: RemoteCameras | None = None
+        self._cameras: CameraDetections | None = None
         self._tracer: FrameTracer | None = None
 
     def start(self) -> None:
-        """Connect to Kafka and load the model, so that the first task finds all of it warm."""
+        """Connect to Kafka, load the model and read the cameras, so that the first task finds all of it warm."""
         settings = self._settings
         self._reader = LogReader(settings)
         self._reader.start()
         self._producer = Producer(settings, linger_ms=_LINGER_MS, max_block_s=30.0)
         self._producer.start()
-        detector = load_detector(
-            settings.model, runtime=settings.runtime, threads=settings.detect_threads, cache_dir=settings.cache_dir
-        )
-        analyser = FrameAnalyser(settings, detector, _utc_now)
+        models = LoadedModels(load_by_name(settings), settings.models_loaded)
+        models.get(settings.model)
+        self._followed = RemoteCameras(settings)
+        self._cameras = CameraDetections(settings, self._followed.poll)
+        self._cameras.start()
+        analyser = FrameAnalyser(settings, models, self._cameras.of, _utc_now)
         publisher = OutcomePublisher(self._producer, settings)
-        self._isolator = Isolator(settings, analyser.model)
+        self._isolator = Isolator(settings, self._cameras.of, analyser.model_of)
 
         tracer = self._tracer = make_tracer(settings, "worker")
 
         def measured(task: DetectRange, outcomes: Sequence[Outcome], seconds: float) -> None:
-            self._report(Measurement.of(detector.runtime_name, outcomes, seconds))
+            self._report(Measurement.of(analyser.runtime_name, outcomes, seconds))
             if tracer is not None:
                 tracer.detected(task, outcomes, _utc_now(), seconds)
 
@@ -117,6 +123,10 @@ class WorkerProcess:
             self._tracer.close()
         if self._isolator is not None:
             self._isolator.close()
+        if self._cameras is not None:
+            self._cameras.close()
+        if self._followed is not None:
+            self._followed.close()
         if self._producer is not None:
             self._producer.close()
         if self._reader is not None:

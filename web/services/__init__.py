@@ -107,9 +107,7 @@ class Services:
 
         no_result, no_alert = (Refusals(metrics.refused, what) for what in ("result", "alert"))
         feed = Feed(lambda: Follower(settings, settings.topic_faces), FacesRecord.decode, on_result, no_result)
-        alert_feed = Feed(
-            lambda: Follower(settings, settings.topic_alerts), lambda value, _: Alert.decode(value), on_alert, no_alert
-        )
+        alert_feed = Feed(lambda: Follower(settings, settings.topic_alerts), Alert.decode, on_alert, no_alert)
         preparation = Preparation(
             {
                 "topics": lambda: ensure_topics(settings, _TOPICS_S),

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from typing import Generic, TypeVar
 
 from contracts.errors import CrowdwatchError, UnavailableError
@@ -87,15 +86,12 @@ class Preparation:
 
 
 class Feed(Generic[T]):
-    """Follows a topic from its end, in a thread of its own, and hands on each record that can be read and handled.
-
-    `decode` takes a record's value and its own time in the log.
-    """
+    """Follows a topic from its end, in a thread of its own, and hands on each record that can be read and handled."""
 
     def __init__(
         self,
         make_follower: Callable[[], Follower],
-        decode: Callable[[bytes, datetime], T],
+        decode: Callable[[bytes], T],
         handle: Callable[[T], None],
         refusals: Refusals,
     ) -> None:
@@ -152,6 +148,6 @@ class Feed(Generic[T]):
         if record.value is None:  # settles offsets that hold no frame
             return
         try:
-            self._handle(self._decode(record.value, record.at))
+            self._handle(self._decode(record.value))
         except Exception as error:  # whatever a record brings about: the next one has done nothing
             self._refusals.refuse((record, error))

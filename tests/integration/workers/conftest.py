@@ -49,6 +49,10 @@ class Fleet:
         """Return a role's log."""
         return (self._folder / f"{role}.log").read_text("utf-8", "replace")
 
+    def pid(self, role: str) -> int:
+        """Return a role's process id."""
+        return self._processes[role].pid
+
     def kill(self, role: str) -> None:
         """Kill -9 a role and its children."""
         process = self._processes.pop(role)

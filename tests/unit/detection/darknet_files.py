@@ -9,6 +9,8 @@ import numpy as np
 
 from detection.darknet.cfg import read_network
 from detection.darknet.layers import Convolution, Shortcut, Yolo
+from detection.darknet.weights import Parameters, read_parameters, write_parameters
+from detection.manifest import SHIPPED
 
 ANCHORS = "10,13,  16,30,  33,23,  30,61,  62,45,  59,119,  116,90,  156,198,  373,326"
 TINY_ANCHORS = "10,14,  23,27,  37,58,  81,82,  135,169,  344,319"
@@ -110,6 +112,24 @@ def random_weights(cfg: str, seed: int = 0, version: tuple[int, int, int] = (0, 
         parts.append(random.normal(0, np.sqrt(gain / fan_in), filters * fan_in))
     header = np.array(version, "<i4").tobytes() + np.zeros(1, "<i4" if version[:2] == (0, 1) else "<i8").tobytes()
     return header + np.concatenate(parts).astype("<f4").tobytes()
+
+
+def write_two_classes(directory: Path, name: str, class_names: tuple[str, str]) -> Path:
+    """Write NAME.cfg, NAME.weights and NAME.names: the shipped model, whose every face is of the second class."""
+    cfg = (SHIPPED / "yolov3-face-lite.cfg").read_text()
+    network = read_network(cfg.encode(), "shipped.cfg")
+    parameters = read_parameters((SHIPPED / "yolov3-face-lite.weights").read_bytes(), network, "shipped.weights")
+    for index in [index - 1 for index, layer in enumerate(network.layers) if isinstance(layer, Yolo)]:
+        head = parameters[index]
+        rows = [row for anchor in range(0, 18, 6) for row in (*range(anchor, anchor + 6), anchor + 5)]
+        bias = head.bias[rows]
+        bias[5::7] -= 5
+        parameters[index] = Parameters(bias, head.weights[rows])
+    file = directory / f"{name}.cfg"
+    file.write_text(cfg.replace("filters=18\n", "filters=21\n").replace("classes=1\n", "classes=2\n"))
+    file.with_suffix(".weights").write_bytes(write_parameters(parameters, 0))
+    file.with_suffix(".names").write_text("\n".join(class_names))
+    return file
 
 
 def write_model(directory: Path, cfg: str, name: str = "net", seed: int = 0) -> Path:

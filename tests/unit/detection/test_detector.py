@@ -73,6 +73,20 @@ def test_boxes_are_those_of_the_picture_as_sent(detector: Detector) -> None:
     assert overlap(found.boxes_xyxy[0], 4 * np.array(FACE)) > 0.6
 
 
+def test_each_picture_of_a_batch_has_its_own_confidence(detector: Detector) -> None:
+    asked = [0.001, 0.5, 0.3, 0.999]
+    together = detector.detect([PORTRAIT] * 4, confidence=asked)
+    alone = [detector.detect([PORTRAIT], confidence=one)[0] for one in asked]
+    assert [len(one) for one in together] == [len(one) for one in alone]
+    assert len(together[0]) > len(together[1]) > len(together[3]) == 0
+    for one, same in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.boxes_xyxy, same.boxes_xyxy, atol=0.1)
+    with pytest.raises(ValueError, match="a confidence for each of 2 pictures, got 1"):
+        detector.detect([PORTRAIT] * 2, confidence=[0.5])
+    with pytest.raises(ValueError, match="expected 0 < confidence"):
+        detector.detect([PORTRAIT] * 2, confidence=[0.5, 0.0])
+
+
 def test_confidence_and_nms_decide_what_is_reported(detector: Detector) -> None:
     (few,) = detector.detect([PORTRAIT])
     (many,) = detector.detect([PORTRAIT], confidence=0.001)

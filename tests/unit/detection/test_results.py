@@ -71,3 +71,11 @@ def test_boxes_of_faces_lie_in_the_picture(width: int, height: int, corners: lis
 def test_nothing_found() -> None:
     assert len(Detections.empty(4, 3)) == 0
     assert Detections.empty(4, 3).to_faces(("face",)) == ()
+
+
+def test_classes_are_picked_in_order() -> None:
+    boxes = [[0.0, 0.0, float(number), 5.0] for number in range(1, 5)]
+    picked = detections(boxes, classes=[2, 0, 1, 2]).of_classes({2, 1})
+    assert picked.boxes_xyxy[:, 2].tolist() == [1, 3, 4]
+    assert picked.class_id.tolist() == [2, 1, 2]
+    assert len(detections(boxes).of_classes({7})) == 0

@@ -12,12 +12,18 @@ from contracts.faces import ModelInfo, Status
 from contracts.frames import Frame
 from contracts.offsets import SourceOffset
 from settings import Settings
+from workers.camera_detection import CameraDetection
 from workers.isolation import Isolator
 
 AT = datetime(2026, 11, 23, tzinfo=timezone.utc)
 MODEL = ModelInfo("m", "1", 0.5)
+HOW = {
+    "gate": CameraDetection("m", 0.5),
+    "heads": CameraDetection("h", 0.7, ("head",)),
+    "late": CameraDetection("m", 0.5, max_age_ms=10),
+}
 CHILD = """
-import datetime, os, struct, sys, time
+import datetime, json, os, struct, sys, time
 from contracts.faces import FacesRecord, ImageSize, SourceOffset, Status
 
 def say(message):
@@ -27,7 +33,8 @@ def say(message):
 at, served = datetime.datetime.now(datetime.timezone.utc), 0
 say(b"")
 while head := sys.stdin.buffer.read(8):
-    picture = sys.stdin.buffer.read(struct.unpack(">Q", head)[0])
+    how, _, picture = sys.stdin.buffer.read(struct.unpack(">Q", head)[0]).partition(b"\\n")
+    how = json.loads(how)
     served += 1
     if picture == b"crash": os.kill(os.getpid(), 11)
     if picture == b"leave": os._exit(3)
@@ -36,6 +43,9 @@ while head := sys.stdin.buffer.read(8):
     if picture == b"second" and served > 1: os._exit(4)
     if picture == b"rubbish": say(b"rubbish")
     elif picture == b"empty": say(b"{}")
+    elif picture == b"how":
+        error = f"{sys.argv[1]} {how['model']} {how['confidence']} {how['classes']} {served}"
+        say(FacesRecord(SourceOffset("x", 0, 0), "x", 0, at, at, Status.FAILED, error=error).encode())
     else:
         image = ImageSize(len(picture), served)
         say(FacesRecord(SourceOffset("x", 0, 0), "x", 0, at, at, Status.OK, image=image).encode())
@@ -45,14 +55,16 @@ while head := sys.stdin.buffer.read(8):
 @pytest.fixture
 def isolator():
     before = set(psutil.Process().children(recursive=True))
-    isolator = Isolator(Settings(isolation_timeout_s=1.0), MODEL, (sys.executable, "-c", CHILD))
+    isolator = Isolator(
+        Settings(isolation_timeout_s=1.0), HOW.__getitem__, lambda _: MODEL, (sys.executable, "-c", CHILD)
+    )
     yield isolator
     isolator.close()
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-def _frame(picture, **changes):
-    return Frame(SourceOffset("frames", 1, 2), "gate", 3, AT, picture, AT, **changes)
+def _frame(picture, camera_id="gate", **changes):
+    return Frame(SourceOffset("frames", 1, 2), camera_id, 3, AT, picture, AT, **changes)
 
 
 def test_a_child_serves_frame_after_frame_and_each_keeps_its_identity(isolator):
@@ -64,6 +76,7 @@ def test_a_child_serves_frame_after_frame_and_each_keeps_its_identity(isolator):
     ]
     for result in results:
         assert (str(result.source), result.camera_id, result.frame_id) == ("frames/1/2", "gate", 3)
+        assert (result.received_at, result.origin) == (AT, None)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +105,9 @@ def test_a_child_that_has_served_others_is_not_believed(isolator):
 
 
 def test_a_child_that_cannot_start_is_not_the_frames_fault():
-    isolator = Isolator(Settings(), MODEL, (sys.executable, "-c", "raise SystemExit('no model')"))
+    isolator = Isolator(
+        Settings(), HOW.__getitem__, lambda _: MODEL, (sys.executable, "-c", "raise SystemExit('no model')")
+    )
     with pytest.raises(UnavailableError, match="no model"):
         isolator.run(_frame(b"good"))
     isolator.close()
@@ -107,3 +122,9 @@ def test_closing_ends_a_child_that_hangs(isolator):
 
 def test_a_frame_that_is_too_old_is_not_tried(isolator):
     assert isolator.run(_frame(b"crash", max_age_ms=10)).status is Status.SKIPPED
+    assert isolator.run(_frame(b"crash", "late")).status is Status.SKIPPED, "its camera's limit"
+
+
+def test_a_child_is_told_how_its_camera_is_detected_and_holds_one_model(isolator):
+    asked = [isolator.run(_frame(b"how", camera)).error for camera in ("gate", "gate", "heads", "gate")]
+    assert asked == ["m m 0.5 None 1", "m m 0.5 None 2", "h h 0.7 ['head'] 1", "m m 0.5 None 1"]
