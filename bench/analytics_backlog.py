@@ -1,8 +1,9 @@
 """How fast one analytics process works a backlog of `Faces` off: real servers, ten faces each, all ten uses.
 
-    python -m bench.analytics_backlog [--cameras 8] [--results 24000] [--runs 3]
+    python -m bench.analytics_backlog [--cameras 8] [--results 24000] [--runs 3] [--foreign]
 
-Starts Kafka and MongoDB of its own and writes the simulated results of the cameras into `Faces`. Then a role with a
+Starts Kafka and MongoDB of its own and writes the simulated results of the cameras into `Faces`: as a worker does, with
+what each settles, or with `--foreign` as another detector does. Then a role with a
 group and a database of its own reads them all: timed from the moment that it owns the partitions until the checkpoints
 hold the last result, with events in MongoDB and Kafka, seconds, rollups and heatmaps written. The time counts
 everything on this machine, servers included. Also measured: the largest checkpoint in MongoDB. Writes
@@ -29,6 +30,7 @@ from kafka import KafkaProducer
 from bench.analytics import MOST_STATE_BYTES, WANTED_A_SECOND, make_records
 from bench.analytics_kills import FPS, Role, Trial, camera_ids, endless, put_cameras, wait_for
 from bench.fleet import Fleet
+from contracts.offsets import SETTLES_HEADER, SOURCE_TOPIC_HEADER, OffsetRange, SourceOffset
 from messaging.admin import ensure_topics
 from settings import Settings
 
@@ -36,16 +38,22 @@ RESULTS = Path(__file__).resolve().parent / "results/analytics_backlog.json"
 _LOOK_S = 0.05
 
 
-def write_backlog(trial: Trial, settings: Settings, results: int) -> dict[str, int]:
+def write_backlog(trial: Trial, settings: Settings, results: int, *, foreign: bool) -> dict[str, int]:
     """Write as many results for each camera, each camera on a partition of its own; return how many of each."""
     producer = KafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers.split(","), acks="all", linger_ms=20, batch_size=256 * 1024
     )
     each = results // trial.cameras
-    for record in islice(endless(make_records(FPS)), each):
+    for offset, record in enumerate(islice(endless(make_records(FPS)), each)):
         for partition, camera_id in enumerate(camera_ids(trial)):
-            value = replace(record, camera_id=camera_id).encode()
-            producer.send(settings.topic_faces, value, key=camera_id.encode(), partition=partition)
+            source, headers = record.source, list[tuple[str, bytes]]()
+            if not foreign:
+                producer.send(settings.topic_frames, b"frame", partition=partition)
+                source = SourceOffset(settings.topic_frames, partition, offset)
+                settled = OffsetRange(offset, offset + 1).encode()
+                headers = [(SETTLES_HEADER, settled), (SOURCE_TOPIC_HEADER, settings.topic_frames.encode())]
+            value = replace(record, camera_id=camera_id, source=source).encode()
+            producer.send(settings.topic_faces, value, key=camera_id.encode(), partition=partition, headers=headers)
     producer.flush()
     producer.close()
     return dict.fromkeys(camera_ids(trial), each)
@@ -88,13 +96,14 @@ def main() -> int:
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--results", type=int, default=24_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--foreign", action="store_true")
     options = parser.parse_args()
     trial, runs = Trial(cameras=options.cameras), []
     with tempfile.TemporaryDirectory(prefix="backlog-") as folder:
         base = Settings(log_format="text", partitions=trial.cameras)
         with Fleet(base, Path(folder), roles=()) as fleet:
             ensure_topics(fleet.settings)
-            ends = write_backlog(trial, fleet.settings, options.results)
+            ends = write_backlog(trial, fleet.settings, options.results, foreign=options.foreign)
             for number in range(options.runs):
                 own = {"mongodb_database": f"Backlog{number}", "group_prefix": f"backlog-{number}"}
                 runs.append(work_off(trial, fleet.settings.model_copy(update=own), ends, Path(folder)))

@@ -161,6 +161,13 @@ class Settings(BaseModel):
     analytics_silence_s: float = Field(
         2, gt=0, description="After so long without a camera's results, those that wait for a missing one go on."
     )
+    analytics_wait_s: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="How long results wait for one of an earlier frame while others come, in seconds; "
+        "then the analytics go on without it.",
+    )
     camera_offline_s: float = Field(
         30, gt=0, description="A live camera that has sent nothing for so long is offline, in seconds."
     )

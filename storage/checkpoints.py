@@ -7,6 +7,7 @@ processes that believe to own a camera, one is refused.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from pymongo import InsertOne, MongoClient, ReplaceOne
 
@@ -18,7 +19,19 @@ from storage.retention import DAY_S, ensure_retention, write_once
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of one camera on one partition. `offset` is that of the first record which it does not hold."""
+    """The state of one camera on one partition.
+
+    Attributes:
+        partition: of `Faces`.
+        camera_id: the camera.
+        version: counts from 1.
+        offset: in `Faces`, of the first record that the state does not hold. Of source topics that `taken` names, it
+            may hold less.
+        state: the camera's state.
+        outputs: what is to be delivered.
+        taken: for each source topic, the id of its log, if known, and the first source offset that the state does not
+            hold; None in a checkpoint that holds everything below `offset`.
+    """
 
     partition: int
     camera_id: str
@@ -26,6 +39,7 @@ class Checkpoint:
     offset: int
     state: bytes
     outputs: bytes
+    taken: tuple[tuple[str, str | None, int], ...] | None = None
 
     @property
     def key(self) -> str:
@@ -60,7 +74,15 @@ class Checkpoints:
         with mongo_errors("cannot read checkpoints"):
             found = list(self._collection.find({"partition": partition}).sort("_id", 1))
         return [
-            Checkpoint(one["partition"], one["camera_id"], one["version"], one["offset"], one["state"], one["outputs"])
+            Checkpoint(
+                one["partition"],
+                one["camera_id"],
+                one["version"],
+                one["offset"],
+                one["state"],
+                one["outputs"],
+                _taken(one.get("taken")),
+            )
             for one in found
         ]
 
@@ -82,3 +104,7 @@ class Checkpoints:
             ours = {"_id": {"$in": [one.key for one in checkpoints]}, "writer": self._writer}
             written = {one["_id"]: one["version"] for one in self._collection.find(ours, {"version": 1})}
         return {one.key for one in checkpoints if written.get(one.key) != one.version}
+
+
+def _taken(stored: Any) -> tuple[tuple[str, str | None, int], ...] | None:
+    return None if stored is None else tuple((topic, log_id, offset) for topic, log_id, offset in stored)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
 
 from contracts.faces import FacesRecord
 from settings import Settings
@@ -28,13 +29,12 @@ class History:
             return self._collection.count_documents(self._query)
 
     def results(self) -> Iterator[FacesRecord]:
-        """Return the results, the first captured first.
+        """Return the results, the first captured first; of those captured at the same time, the first in the log.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         with mongo_errors("cannot read results"):
-            for document in self._collection.find(self._query, batch_size=_BATCH).sort(
-                [("captured_at", 1), ("_id", 1)]
-            ):
-                yield from_document(document)
+            found = self._collection.find(self._query, batch_size=_BATCH).sort([("captured_at", 1), ("_id", 1)])
+            for _, at_once in groupby(map(from_document, found), key=lambda one: one.captured_at):
+                yield from sorted(at_once, key=lambda one: one.source)

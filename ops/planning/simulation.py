@@ -19,10 +19,10 @@ import numpy as np
 from contracts.tasks import DetectRange
 from ops.planning.arrivals import Arrivals, Surge
 from ops.planning.plan import Plan
-from workers.bridge.intervals import IntervalSet
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.loss import LossDetector
 from workers.bridge.pace import Pace
+from workers.intervals import IntervalSet
 
 _TOPIC = "frames"
 _PUBLISH_S = 0.005

@@ -1,6 +1,7 @@
 """The analytics role: follows `Faces` by a consumer group, and has the states of its cameras kept."""
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -11,9 +12,11 @@ from prometheus_client import Counter, Gauge
 from contracts.cameras import Camera
 from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
+from contracts.offsets import OffsetRange, SourceOffset
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.producer import Producer
+from messaging.reader import LogReader
 from messaging.records import LogRecord
 from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
@@ -23,8 +26,10 @@ from storage.client import connect
 from storage.venues import Venues
 from workers.analytics.delivery import Delivery
 from workers.analytics.keeper import Keeper
+from workers.analytics.ordering import Arrival, PartitionOrder, Ready, WorkingTime
 from workers.analytics.snapshots import SnapshotTaker
 from workers.analytics.venues import VenueJudge
+from workers.answers import what_it_settles
 from workers.runner import Backoff, run_steps
 
 log = logging.getLogger(__name__)
@@ -33,16 +38,28 @@ _POLL_MS = 250
 _POLL_RECORDS = 2000
 _LOOK_EVERY_S = 1.0
 _COMMIT_EVERY_S = 5.0
+_ASK_AGAIN_S = 5.0
+_MOST_HELD = 10_000
+"""Results of one source partition; of ten faces they are about 40 MB."""
+
 _VENUE_PARTITION = 0
 """Who owns this partition judges the venues."""
 
 _ANALYSED = Counter("crowdwatch_analytics_results", "Results analysed")
 _REFUSED = refusal_counter("analytics", "Records in Faces that are no result; the sink copies them to frames.dead")
 _CAMERAS = Gauge("crowdwatch_analytics_cameras", "Cameras whose state is held")
+_HELD = Gauge("crowdwatch_analytics_held", "Results that wait for those of earlier frames")
+_PASSED = Counter("crowdwatch_analytics_passed", "Frames whose results were not waited for any longer")
+_LATE = Counter("crowdwatch_analytics_late", "Results left out, as later ones of their camera were analysed before")
 
 
 class Analytics:
-    """Owns partitions of `Faces`, and with each the cameras whose results are there."""
+    """Owns partitions of `Faces`, and with each the cameras whose results are there.
+
+    Results of our own source topics are analysed in the order of their frames in the log, those of other detectors as
+    they come. The group's commit is the offset from which everything can be read that no checkpoint holds; its metadata
+    is up to where the source topics have been analysed.
+    """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -62,6 +79,13 @@ class Analytics:
         self._judge = VenueJudge(Venues(self._client, settings), self._checkpoints, self._delivery, settings)
         self._follower = CamerasFollower(Cameras(self._client, settings))
         self._snapshots = SnapshotTaker(self._client, settings)
+        self._sources = (settings.topic_frames, settings.topic_uploads)
+        self._lookout = LogReader(settings)
+        """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
+        self._source_ends: dict[Place, int] = {}
+        self._next_ends_s = float("-inf")
+        self._orders: dict[int, PartitionOrder] = {}
+        self._working = WorkingTime()
         self._cameras: dict[str, Camera] = {}
         self._new: set[int] = set()
         self._unread: list[LogRecord] = []
@@ -82,6 +106,7 @@ class Analytics:
         self._follow_cameras()
         ensure_topics(self._settings)
         self._producer.start()
+        self._lookout.start(topics=self._sources)
         self._consumer.start()
         self._snapshots.start()
         self._healthy = {"kafka": True, "mongodb": True}
@@ -99,6 +124,7 @@ class Analytics:
             log.warning("the last results will be analysed again: %s", error)
         self._snapshots.close()
         self._consumer.close()
+        self._lookout.close()
         self._producer.close()
         self._client.close()
 
@@ -134,36 +160,86 @@ class Analytics:
         for _, number in places:
             self._new.discard(number)
             self._keeper.drop(number)
+            self._orders.pop(number, None)
 
     def _take_over(self) -> None:
         """Load the states of the new partitions, and read them from where the group stood."""
         places = [(self._settings.topic_faces, number) for number in sorted(self._new)]
         bounds = self._consumer.bounds(places)
+        self._ask_ends({(topic, number) for topic in self._sources for _, number in places})
         for place in places:
-            first, end = bounds[place]
+            number, (first, end) = place[1], bounds[place]
             committed = self._consumer.committed(place)
-            start = first if committed is None or committed[0] > end else max(committed[0], first)
-            self._keeper.load(place[1], end, self._clock())
+            is_whole = committed is not None and first <= committed[0] <= end
+            start, metadata = committed if committed and is_whole else (first, "")
+            ends = {topic: end for (topic, of), end in self._source_ends.items() if of == number}
+            if start == 0 and not metadata:
+                self._orders[number] = PartitionOrder(dict.fromkeys(self._sources, 0))
+            else:
+                self._orders[number] = PartitionOrder.resume(metadata, self._sources, ends)
+            self._keeper.load(number, end, ends, self._clock())
             self._consumer.seek(place, start)
-            self._positions[place[1]] = start
+            self._positions[number] = start
         self._listening_since_s = self._clock()
         log.info("owning partitions %s", ", ".join(str(number) for _, number in places))
         self._new.clear()
 
     def _analyse(self, records: list[LogRecord]) -> None:
+        settled = self._settled_by(records)
         now_s = self._clock()
-        for record in records:
-            number = record.source.partition
-            self._positions[number] = record.source.offset + 1
-            if record.value is None:  # it only settles offsets
-                continue
-            try:
-                result = FacesRecord.decode(record.value, record.at)
-            except ContractError as error:
-                self._refusals.refuse((record, error))
-                continue
-            if self._keeper.take(number, record.source.offset, result, now_s):
+        arrived = Arrival(now_s, self._working.hear(now_s) if any(settled) else self._working.at(now_s))
+        for record, ours in zip(records, settled, strict=True):
+            number, mark = record.source.partition, record.source.offset
+            self._positions[number] = mark + 1
+            result = self._read(record)
+            if result is not None and not _is_of(result, number, ours):
+                if self._keeper.take(number, mark, result, now_s):
+                    _ANALYSED.inc()
+                result = None
+            if ours is not None:
+                self._hand_on(number, self._orders[number].take(*ours, mark, result, arrived))
+
+    def _read(self, record: LogRecord) -> FacesRecord | None:
+        """Return a record's result, None if it only settles offsets, or cannot be read."""
+        if record.value is None:
+            return None
+        try:
+            return FacesRecord.decode(record.value, record.at)
+        except ContractError as error:
+            self._refusals.refuse((record, error))
+            return None
+
+    def _settled_by(self, records: list[LogRecord]) -> list[tuple[str, OffsetRange] | None]:
+        """Return what each record settles of our own source topics: nothing beyond the ends of their logs."""
+        settled = [what_it_settles(record) for record in records]
+        ours = [
+            (one[0], record.source.partition, one[1]) if one is not None and one[0] in self._sources else None
+            for one, record in zip(settled, records, strict=True)
+        ]
+        self._ask_ends({one[:2] for one in ours if one is not None and self._is_beyond(*one)})
+        return [None if one is None or self._is_beyond(*one) else (one[0], one[2]) for one in ours]
+
+    def _is_beyond(self, topic: str, number: int, offsets: OffsetRange) -> bool:
+        return offsets.stop > self._source_ends.get((topic, number), math.inf)
+
+    def _ask_ends(self, places: set[Place]) -> None:
+        """Learn where the logs of source partitions end now. While Kafka does not say, every end is believed."""
+        if not places or time.monotonic() < self._next_ends_s:
+            return
+        try:
+            self._source_ends |= self._lookout.ends(places.intersection(self._lookout.partitions(self._sources)))
+        except UnavailableError as error:
+            log.warning("%s", error)
+            self._next_ends_s = time.monotonic() + _ASK_AGAIN_S
+            self._source_ends.clear()
+
+    def _hand_on(self, number: int, ready: list[Ready]) -> None:
+        """Have results analysed that are in order."""
+        for result, mark, arrived, late in ready:
+            if self._keeper.take(number, mark, result, arrived.at_s, ordered=True):
                 _ANALYSED.inc()
+            elif late:
+                _LATE.inc()
 
     def _look(self, caught_up: bool) -> None:
         """Follow the cameras' settings, and judge silence and venues, now and then.
@@ -172,16 +248,34 @@ class Analytics:
             UnavailableError: MongoDB or Kafka does not answer.
         """
         now_s = self._clock()
-        if not caught_up:
+        if not caught_up or now_s < self._listening_since_s:
             self._listening_since_s = now_s
-        if now_s < self._next_look_s:
+        if time.monotonic() < self._next_look_s:
             return
-        self._next_look_s = now_s + _LOOK_EVERY_S
+        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
         self._follow_cameras()
-        self._keeper.watch(now_s, self._listening_since_s)
+        self._pass_holes(now_s)
+        self._keeper.watch(now_s, self._listening_since_s, self._held_since_s())
         if _VENUE_PARTITION in self._keeper.partitions():
             self._judge.judge(now_s)
         _CAMERAS.set(self._keeper.count())
+
+    def _pass_holes(self, now_s: float) -> None:
+        """Go on without the results that have not come for too long."""
+        until_s = self._working.at(now_s) - self._settings.analytics_wait_s
+        for number, order in self._orders.items():
+            self._hand_on(number, order.pass_holes(until_s, _MOST_HELD))
+            passed, late = order.counts()
+            if passed:
+                log.warning("partition %d: %d results have not come, going on without them", number, passed)
+            _PASSED.inc(passed)
+            _LATE.inc(late)
+        _HELD.set(sum(map(len, self._orders.values())))
+
+    def _held_since_s(self) -> dict[int, float]:
+        """Since when results of partitions are held up."""
+        times_s = {number: order.held_since_s() for number, order in self._orders.items()}
+        return {number: at_s for number, at_s in times_s.items() if at_s is not None}
 
     def _follow_cameras(self) -> None:
         changes = self._follower.poll()
@@ -205,15 +299,25 @@ class Analytics:
                 return
 
     def _save(self, caught_up: bool) -> None:
-        now_s = self._clock()
-        self._new |= self._keeper.save(now_s, urgent=caught_up)
-        if now_s >= self._next_commit_s:
-            self._next_commit_s = now_s + _COMMIT_EVERY_S
+        is_due = time.monotonic() >= self._next_commit_s
+        self._new |= self._keeper.save(self._clock(), urgent=caught_up, everything=is_due)
+        if is_due:
             self._commit()
+            self._next_commit_s = time.monotonic() + _COMMIT_EVERY_S
 
     def _commit(self) -> None:
-        safe = {
-            number: self._keeper.safe_offset(number, self._positions[number]) for number in self._keeper.partitions()
-        }
+        """Commit how far all partitions are analysed, as everything that was analysed is saved."""
+        safe = {}
+        for number in self._keeper.partitions():
+            order = self._orders[number]
+            place = (self._settings.topic_faces, number)
+            safe[place] = order.resume_from(self._positions[number]), order.encode()
         if safe:
-            self._consumer.commit({(self._settings.topic_faces, number): (at, "") for number, at in safe.items()})
+            self._consumer.commit(safe)
+
+
+def _is_of(result: FacesRecord, number: int, settled: tuple[str, OffsetRange] | None) -> bool:
+    """Whether a result is that of the one offset which its record settles."""
+    if settled is None or len(settled[1]) != 1:
+        return False
+    return result.source == SourceOffset(settled[0], number, settled[1].start)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from contracts.offsets import OffsetRange
 from contracts.tasks import ISOLATED_FROM_ATTEMPT, DetectRange
-from workers.bridge.intervals import IntervalSet
+from workers.intervals import IntervalSet
 
 _PARTS_OF_A_BACKLOG = 4
 """What waits for idle workers, of all partitions together, is cut into so many ranges at least: they share it."""

@@ -16,7 +16,7 @@ from messaging.consumer import GroupConsumer, Place
 from messaging.reader import LogReader
 from messaging.records import LogRecord
 from settings import Settings
-from workers.bridge.answers import what_it_settles, who_answered
+from workers.answers import what_it_settles, who_answered
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.pools import Pool, Pools
 from workers.bridge.queues import Queues

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 
 from contracts.cameras import Camera
 from contracts.faces import FacesRecord
+from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
 from storage.cameras import Cameras
 from storage.client import connect
+from storage.history import History
 from storage.results import Results
 from tests.integration.workers.test_analytics import DOOR, HALL, ago, walkers
 from workers.analytics.camera_run import CameraRun
@@ -66,6 +69,17 @@ def test_a_replay_finds_what_live_found(records: list[FacesRecord], settings: Se
     with pymongo.MongoClient(settings.mongodb_uri) as client:
         names = set(client[settings.mongodb_database].list_collection_names())
     assert names == {"DetectedFaces", "cameras"}, "nothing else was written"
+
+
+def test_results_of_the_same_moment_are_replayed_in_the_order_of_the_log(settings: Settings) -> None:
+    first = FacesRecord.decode(next(walkers("gate-1", 1, START)))
+    client = connect(settings)
+    records = [replace(first, frame_id=number, source=SourceOffset("frames", 0, number)) for number in range(8, 12)]
+    Results(client, settings).replace_many(records)
+    history = History(client, settings, "gate-1", START, START + timedelta(seconds=1))
+    assert [one.source.offset for one in history.results()] == [8, 9, 10, 11], "not as texts are sorted"
+    client.drop_database(settings.mongodb_database)
+    client.close()
 
 
 def test_a_replay_of_nothing_says_so(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.bridge.intervals import IntervalSet
+from workers.intervals import IntervalSet
 
 _SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10), st.integers(0, 99)), max_size=20)
 

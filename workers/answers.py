@@ -1,9 +1,9 @@
-"""What a record in `Faces` tells the bridge: the offsets that it answers for, and the task that brought it."""
+"""What a record in `Faces` answers: source offsets, and the task that brought it."""
 
-import json
 import logging
 
 from contracts.errors import ContractError
+from contracts.faces import FacesRecord
 from contracts.offsets import SETTLES_HEADER, SOURCE_TOPIC_HEADER, TASK_HEADER, OffsetRange
 from contracts.tasks import DetectRange
 from messaging.records import LogRecord
@@ -18,9 +18,9 @@ def what_it_settles(record: LogRecord) -> tuple[str, OffsetRange] | None:
         return None
     try:
         offsets = OffsetRange.decode(settles)
-        return (topic.decode() if topic else str(json.loads(record.value or b"")["source"]["topic"])), offsets
-    except (ContractError, ValueError, KeyError, TypeError) as error:
-        log.warning("a record at %s settles nothing: %s", record.source, error)
+        return (topic.decode() if topic else FacesRecord.decode(record.value or b"").source.topic), offsets
+    except (ContractError, UnicodeDecodeError) as error:
+        log.debug("a record at %s settles nothing: %s", record.source, error)
         return None
 
 
