@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
-from contracts.errors import UnavailableError, UnreadableError
+from contracts.errors import ContractError, UnavailableError, UnreadableError
 from contracts.faces import FacesRecord, Status
 from contracts.frames import Frame
 from contracts.ids import default_camera_id
@@ -91,8 +92,13 @@ class RangeProcessor:
             for gone in part.expired:
                 outcomes += [self._unknown(task, offset, _EXPIRED) for offset in range(gone.start, gone.stop)]
             for record in part.records:
-                records.append(record)
-                yield _to_frame(record)
+                try:
+                    frame = _to_frame(record)
+                except ContractError as error:
+                    outcomes.append(self._refused(record, str(error)[:_REASON_CHARS]))
+                else:
+                    records.append(record)
+                    yield frame
 
     def _alone(self, task: DetectRange, frame: Frame) -> FacesRecord:
         """Run a frame in a process of its own; when there is none to be had, time after time, give up."""
@@ -107,17 +113,23 @@ class RangeProcessor:
 
     def _unknown(self, task: DetectRange, offset: int, reason: str) -> Outcome:
         """Answer for a frame that cannot be had: nothing is known of it but its place."""
-        now = self._now()
-        record = FacesRecord(
-            source=SourceOffset(task.topic, task.partition, offset),
-            camera_id=default_camera_id(task.partition),
-            frame_id=offset,
-            captured_at=now,
-            detected_at=now,
+        return self._failed(SourceOffset(task.topic, task.partition, offset), self._now(), reason)
+
+    def _refused(self, record: LogRecord, reason: str) -> Outcome:
+        """Answer for a record that is no frame, as its key names no camera; put it aside."""
+        return replace(self._failed(record.source, record.at, reason), dead=record)
+
+    def _failed(self, source: SourceOffset, captured_at: datetime, reason: str) -> Outcome:
+        result = FacesRecord(
+            source=source,
+            camera_id=default_camera_id(source.partition),
+            frame_id=source.offset,
+            captured_at=captured_at,
+            detected_at=self._now(),
             status=Status.FAILED,
             error=reason,
         )
-        return Outcome(OffsetRange(offset, offset + 1), record)
+        return Outcome(OffsetRange(source.offset, source.offset + 1), result)
 
 
 @contextmanager
