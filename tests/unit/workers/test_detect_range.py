@@ -28,7 +28,7 @@ class OnePart:
 class NoFaces:
     """Finds nothing on any frame."""
 
-    def analyse(self, frames):
+    def analyse(self, frames, *_):
         return [
             FacesRecord(frame.source, frame.camera_id, frame.frame_id, frame.captured_at, AT, Status.OK)
             for frame in frames
