@@ -5,8 +5,9 @@ Runs on the time of the pictures alone: the same results give the same events, i
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,17 @@ from analytics.ground import GroundMap
 from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
-from analytics.tracking import Ordered, ReorderWindow, Tracker, TrackerParameters, TrackUpdate, to_find
+from analytics.tracking import (
+    Dated,
+    LeapGuard,
+    Ordered,
+    Passed,
+    ReorderWindow,
+    Tracker,
+    TrackerParameters,
+    TrackUpdate,
+    to_find,
+)
 from analytics.uses.anomalies import Gatherings, UsualCrowd
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
@@ -26,10 +37,12 @@ from analytics.uses.engagement import looked_s
 from analytics.uses.evacuation import Evacuation
 from analytics.uses.queues import waited_s
 from analytics.uses.restricted import Restricted
+from contracts.camera_checks import WHOLE_PICTURE, read_usable
 from contracts.cameras import Camera, ZoneSettings
 from contracts.errors import ContractError
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
+from contracts.frames import Origin
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms
 
@@ -37,8 +50,16 @@ VERSION = 4
 _PRESENT_FRAMES = 2.5
 _DEFAULT_SIZE = (1280, 720)
 
-_LASTING = ("usual", "attendance")
+_WHOLE_PICTURE = ZoneSettings(WHOLE_PICTURE, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), roles=())
+
+_LEARNED = ("usual", "attendance")
 """Parts whose state does not end with the tracks."""
+
+_LEVELS = ("density", "exit", "gatherings")
+"""Parts whose level holds while the camera sends, whatever its clock says."""
+
+_RECORDED = (Origin.FILE, Origin.UPLOAD)
+"""Where a frame's time is a recording's own: it is loaded faster than it was taken, with leaps ahead in it."""
 
 
 class FrameFacts(msgspec.Struct, frozen=True):
@@ -53,25 +74,39 @@ class FrameFacts(msgspec.Struct, frozen=True):
 
 @dataclass
 class CameraUpdate:
-    """What a result changed: events, in the order in which they were found, seconds of occupancy that are final, and
-    what the frames that were analysed added."""
+    """What a result changed.
+
+    Attributes:
+        events: in the order in which they were found.
+        occupancy: seconds that are final.
+        frames: what the frames that were analysed added.
+        turns: how many of `frames` and of `occupancy` came before each time the clock was set back.
+    """
 
     events: list[Event] = field(default_factory=list)
     occupancy: list[OccupancySecond] = field(default_factory=list)
     frames: list[FrameFacts] = field(default_factory=list)
+    turns: list[tuple[int, int]] = field(default_factory=list)
 
 
 class CameraAnalytics:
     """The analytics of one camera, by its settings.
 
-    Results come in any order; they are brought into that of `frame_id` within a window. A result that is `skipped` or
-    `failed` tells nothing about the crowd and only moves the time on.
+    Results come in any order; they are brought into that of `frame_id` within a window. A single result whose date
+    is wrong is analysed under the time at which the log received its frame. A result that is `skipped` or `failed`
+    tells nothing about the crowd and only moves the time on. With `whole_picture` a last zone stands for all of it.
     """
 
-    def __init__(self, camera: Camera, parameters: TrackerParameters | None = None) -> None:
+    def __init__(
+        self, camera: Camera, parameters: TrackerParameters | None = None, *, whole_picture: bool = False
+    ) -> None:
         self.camera = camera
         self._parameters = parameters or TrackerParameters()
+        self._guard = LeapGuard[FacesRecord]()
         self._window = ReorderWindow[FacesRecord]()
+        zones = [zone for zone in camera.zones if "ignore" not in zone.roles and zone.name != WHOLE_PICTURE]
+        self._zones = (*zones, _WHOLE_PICTURE) if whole_picture else tuple(zones)
+        self._masks = [(Polygon(zone.polygon), Anchor(zone.anchor)) for zone in camera.zones if "ignore" in zone.roles]
         self._next_id = 1
         self._tracker: Tracker | None = None
         self._at_s: float | None = None  # of the result analysed last
@@ -85,33 +120,45 @@ class CameraAnalytics:
         self._lines = LineCounter(
             [NamedLine(one.name, Line(one.start, one.end), Anchor(one.anchor)) for one in camera.lines], size
         )
-        zones = [NamedZone(one.name, Polygon(one.polygon), Anchor(one.anchor)) for one in camera.zones]
+        zones = [NamedZone(one.name, Polygon(one.polygon), Anchor(one.anchor)) for one in self._zones]
         self._presence = ZonePresence(zones, size)
         self._attendance = Attendance(size)
         self._gatherings = Gatherings()
         plane = camera.ground_plane
         ground = None if plane is None else GroundMap(plane.image, plane.metres)
         self._distancing = Distancing(camera.distance_limit_m, size, ground)
-        self._density = _by_role(camera, "density", lambda zone: Density(zone.limit, zone.area_m2))
-        self._queues = _by_role(camera, "queue", lambda zone: zone.minimum_stay_s)
+        self._density = _by_role(self._zones, "density", lambda zone: Density(zone.limit, zone.area_m2))
+        self._queues = _by_role(self._zones, "queue", lambda zone: zone.minimum_stay_s)
         self._restricted = _by_role(
-            camera, "restricted", lambda zone: Restricted(zone.schedule, zone.minimum_stay_s, camera.time_zone)
+            self._zones, "restricted", lambda zone: Restricted(zone.schedule, zone.minimum_stay_s, camera.time_zone)
         )
-        self._displays = _by_role(camera, "display", lambda zone: zone.minimum_stay_s)
-        self._exits = _by_role(camera, "exit", lambda _: Evacuation())
-        self._usual = {zone.name: UsualCrowd(camera.time_zone) for zone in camera.zones}
-        self._occupancy = OccupancySeries([zone.name for zone in camera.zones], self._parameters.lost_s + 1.0)
+        self._displays = _by_role(self._zones, "display", lambda zone: zone.minimum_stay_s)
+        self._exits = _by_role(self._zones, "exit", lambda _: Evacuation())
+        self._usual = {zone.name: UsualCrowd(camera.time_zone) for zone in self._zones}
+        self._occupancy = OccupancySeries([zone.name for zone in self._zones], self._parameters.lost_s + 1.0)
 
     def update(self, record: FacesRecord) -> CameraUpdate:
         """Take a result; return what it and those that waited for it changed."""
         changed = CameraUpdate()
-        for ordered in self._window.push(record.frame_id, record.captured_at.timestamp(), record):
-            self._analyse(ordered.frame, changed)
+        for passed in self._guard.push(_dated(record), is_live=record.origin not in _RECORDED):
+            self._order(passed, changed)
         return changed
 
     def flush(self) -> CameraUpdate:
-        """Analyse what waits for its turn: nothing more will come, or not for long."""
+        """Analyse what waits for its turn: nothing more will come, or not for long.
+
+        A result whose date is in doubt waits for the next one all the same.
+        """
         changed = CameraUpdate()
+        for ordered in self._window.flush():
+            self._analyse(ordered.frame, changed)
+        return changed
+
+    def finish(self) -> CameraUpdate:
+        """Analyse all that waits: nothing more will come."""
+        changed = CameraUpdate()
+        for passed in self._guard.flush():
+            self._order(passed, changed)
         for ordered in self._window.flush():
             self._analyse(ordered.frame, changed)
         return changed
@@ -119,12 +166,28 @@ class CameraAnalytics:
     def end(self, source: SourceOffset) -> CameraUpdate:
         """End all tracks, visits and levels: no pictures are to come. `source` is the last one's place in the log.
 
-        What was counted and learned goes on.
+        What was counted and learned stays.
         """
-        changed = self.flush()
+        changed = self.finish()
         if self._tracker is not None:
-            self._start_over(self._size, source, changed)
+            self._start_over(self._size, source, changed, _LEARNED)
         return changed
+
+    def _order(self, passed: Passed[FacesRecord], changed: CameraUpdate) -> None:
+        """Analyse the results whose turn has come with one that passed the guard."""
+        record = passed.frame.frame
+        if passed.at_s != passed.frame.at_s:
+            record = replace(record, captured_at=_to_time(passed.at_s))
+        at_s = record.captured_at.timestamp()
+        ready = self._window.begin_session(at_s) if passed.is_set else []
+        for ordered in (*ready, *self._window.push(record.frame_id, at_s, record)):
+            self._analyse(ordered.frame, changed)
+
+    @property
+    def exceptions(self) -> Counter[str]:
+        """Results so far that came `late` or were `repeated`, and those `redated`: analysed under another time."""
+        window, guard = self._window, self._guard
+        return Counter(late=window.late, repeated=window.repeated, redated=guard.redated)
 
     @property
     def unique(self) -> int:
@@ -138,7 +201,9 @@ class CameraAnalytics:
         size = self._size if record.image is None else (record.image.width, record.image.height)
         back = self._at_s is not None and at_s < self._at_s - self._parameters.lost_s
         if self._tracker is not None and (size != self._size or back):
-            self._start_over(size, record.source, changed)
+            self._start_over(size, record.source, changed, (*_LEARNED, *_LEVELS))
+        if back:
+            changed.turns.append((len(changed.frames), len(changed.occupancy)))
         if self._tracker is None:
             if size != self._size:
                 self._build(size)
@@ -147,21 +212,35 @@ class CameraAnalytics:
         finds = []
         for number, face in enumerate(record.faces):
             box = face.bounding_box
-            finds.append(to_find(box.x, box.y, box.width, box.height, face.confidence, number))
+            find = to_find(box.x, box.y, box.width, box.height, face.confidence, number)
+            if not self._is_masked(find.x, find.y, box.height):
+                finds.append(find)
         self._follow(self._tracker.follow(finds, at_s), at_s, record.source, changed)
 
-    def _start_over(self, size: tuple[int, int], source: SourceOffset, changed: CameraUpdate) -> None:
+    def _is_masked(self, x: float, y: float, height: float) -> bool:
+        """Whether a box lies in a zone that is to be ignored, by its centre in pixels and its height."""
+        for polygon, anchor in self._masks:
+            at_x, at_y = anchor.of(x, y, height)
+            if polygon.contains((at_x / self._size[0], at_y / self._size[1])):
+                return True
+        return False
+
+    def _start_over(
+        self, size: tuple[int, int], source: SourceOffset, changed: CameraUpdate, lasting: tuple[str, ...]
+    ) -> None:
         """End all tracks and visits: the picture's size is another, the clock was set back, or no more is to come.
 
-        What was counted and learned goes on.
+        The parts named in `lasting` keep what they counted, learned, or held for true.
         """
         assert self._tracker is not None and self._at_s is not None
         self._follow(self._tracker.finish(), self._at_s, source, changed)
+        changed.occupancy += self._occupancy.finish(self._at_s, self._learn)
         self._next_id, self._tracker = self._tracker.next_id, None
-        kept = {name: part.state() for name, part in self._parts().items() if name.split("/")[0] in _LASTING}
+        kept = {name: part for name, part in self._parts().items() if name.split("/")[0] in lasting}
         self._build(size)
-        for name, state in kept.items():
-            self._parts()[name].resume(state)
+        for name, part in kept.items():
+            part.restart()
+            self._parts()[name].resume(part.state())
 
     def _follow(self, found: TrackUpdate, at_s: float, source: SourceOffset, changed: CameraUpdate) -> None:
         def happened(kind: EventKind, event_s: float, **about: Any) -> None:
@@ -212,7 +291,7 @@ class CameraAnalytics:
             way_out.passed(visit.left_s)
 
     def _judge_zones(self, at_s: float, within_s: float, happened: Callable[..., None]) -> None:
-        for zone in self.camera.zones:
+        for zone in self._zones:
             name = zone.name
             count = self._presence.present(name, at_s, within_s)
             if name in self._density and (level := self._density[name].update(at_s, count)) is not None:
@@ -258,9 +337,9 @@ class CameraAnalytics:
             "size": self._size,
             "next_id": self._next_id,
             "at_s": self._at_s,
+            "guard": {**self._guard.state(), "held": self._guard.held and self._guard.held.frame.to_dict()},
             "window": {
-                "last": self._window.last,
-                "late": self._window.late,
+                **self._window.state(),
                 "waiting": [ordered.frame.to_dict() for ordered in self._window.waiting()],
             },
             "tracker": None if self._tracker is None else self._tracker.checkpoint().decode(),
@@ -270,7 +349,12 @@ class CameraAnalytics:
 
     @classmethod
     def restore(
-        cls, checkpoint: bytes, camera: Camera | None = None, parameters: TrackerParameters | None = None
+        cls,
+        checkpoint: bytes,
+        camera: Camera | None = None,
+        parameters: TrackerParameters | None = None,
+        *,
+        whole_picture: bool = False,
     ) -> "CameraAnalytics":
         """Go on from a checkpoint.
 
@@ -286,32 +370,45 @@ class CameraAnalytics:
             raise ContractError(f"expected a camera's checkpoint, got {checkpoint[:40]!r}") from error
         if state.get("version") != VERSION:
             raise ContractError(f"expected a checkpoint of version {VERSION}, got {state.get('version')}")
-        before = Camera.from_dict(state["camera"])
+        before, _ = read_usable(state["camera"])
         camera = camera or before
-        restored = cls(camera, parameters)
+        if camera is None:
+            raise ContractError(f"expected a camera's checkpoint, got {state['camera']!r:.60}")
+        restored = cls(camera, parameters, whole_picture=whole_picture)
         width, height = state["size"]
         restored._build((width, height))
         restored._next_id, restored._at_s = state["next_id"], state["at_s"]
         window = state["window"]
         records = [FacesRecord.from_dict(one) for one in window["waiting"]]
         waiting = [Ordered(record.frame_id, record.captured_at.timestamp(), record) for record in records]
-        restored._window.resume(window["last"], waiting)
-        restored._window.late = window["late"]
+        restored._window.resume(window, waiting)
+        if (guard := state.get("guard")) is not None:
+            held = None if guard["held"] is None else _dated(FacesRecord.from_dict(guard["held"]))
+            restored._guard.resume(guard, held)
         if state["tracker"] is not None:
             restored._tracker = Tracker.restore(state["tracker"].encode(), parameters)
+        same_zones = before is not None and camera.zones == before.zones
         same = {
-            "lines": camera.lines == before.lines,
-            "presence": camera.zones == before.zones,
-            "occupancy": camera.zones == before.zones,
+            "lines": before is not None and camera.lines == before.lines,
+            "presence": same_zones,
+            "occupancy": same_zones,
         }
         for name, part in restored._parts().items():
             if name in state["parts"] and same.get(name, True):
                 part.resume(state["parts"][name])
+        if before is not None and camera.time_zone != before.time_zone and restored._at_s is not None:
+            for usual in restored._usual.values():
+                usual.move(before.time_zone, restored._at_s)
         return restored
 
 
-def _by_role(camera: Camera, role: str, make: Callable[[ZoneSettings], Any]) -> dict[str, Any]:
-    return {zone.name: make(zone) for zone in camera.zones if role in zone.roles}
+def _dated(record: FacesRecord) -> Dated[FacesRecord]:
+    received_s = None if record.received_at is None else record.received_at.timestamp()
+    return Dated(record.frame_id, record.captured_at.timestamp(), received_s, record)
+
+
+def _by_role(zones: Iterable[ZoneSettings], role: str, make: Callable[[ZoneSettings], Any]) -> dict[str, Any]:
+    return {zone.name: make(zone) for zone in zones if role in zone.roles}
 
 
 def _to_time(at_s: float) -> datetime:

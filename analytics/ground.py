@@ -1,30 +1,28 @@
-"""The ground plane: from the picture to metres, by four points (Hartley and Zisserman 2004, section 4.1)."""
+"""The ground plane: from the picture to metres."""
 
-import numpy as np
+import math
 
 from analytics.geometry import Point
-from contracts.errors import ContractError
+from contracts.plane_fit import fit_plane
+
+_NEAREST_HORIZON = 1e-3
+"""Of the depth of the plane's first point: what lies nearer to the horizon is too far away to be measured."""
 
 
 class GroundMap:
-    """The projective map that takes four points of the picture to four points in metres."""
+    """The projective map that takes points of the picture to points in metres, by four pairs of them or more.
+
+    Raises:
+        ContractError: no map fits that has an inverse.
+    """
 
     def __init__(self, image: tuple[Point, ...], metres: tuple[Point, ...]) -> None:
-        if len(image) != 4 or len(metres) != 4:
-            raise ContractError(f"expected 4 points each, got {len(image)} and {len(metres)}")
-        rows, values = [], []
-        for (x, y), (u, v) in zip(image, metres, strict=True):
-            rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-            values += [u, v]
-        try:
-            solution = np.linalg.solve(np.array(rows, np.float64), np.array(values, np.float64))
-        except np.linalg.LinAlgError as error:
-            raise ContractError(f"no three of four points may lie on one line: {image}, {metres}") from error
-        self._map = [float(number) for number in solution]
+        self._fit = fit_plane(image, metres)
+        depth = self._fit.depth(image[0])
+        self._below, self._least = math.copysign(1.0, depth), _NEAREST_HORIZON * abs(depth)
 
-    def to_metres(self, point: Point) -> Point:
-        """Return where a point of the picture (0..1) lies on the ground, in metres."""
-        a, b, c, d, e, f, g, h = self._map
-        x, y = point
-        scale = g * x + h * y + 1
-        return (a * x + b * y + c) / scale, (d * x + e * y + f) / scale
+    def to_metres(self, point: Point) -> Point | None:
+        """Return where a point of the picture (0..1) lies on the ground, in metres; None at the horizon and above."""
+        if self._below * self._fit.depth(point) < self._least:
+            return None
+        return self._fit.to_metres(point)

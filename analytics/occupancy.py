@@ -73,6 +73,10 @@ class OccupancySeries(Stateful):
             self._closed[zone] = [visit for visit in visits if visit[1] >= self._next_s]
         return seconds
 
+    def finish(self, at_s: float, judge: Judge) -> list[OccupancySecond]:
+        """Return the seconds up to a time at which all visits are over."""
+        return self.advance(at_s + self._delay_s, judge) if self._next_s is not None else []
+
     def _second(self, zone: str, at_s: int, judge: Judge) -> OccupancySecond:
         count = sum(entered <= at_s for entered in self._open[zone].values())
         count += sum(entered <= at_s < left for entered, left in self._closed[zone])

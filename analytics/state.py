@@ -16,6 +16,10 @@ class Stateful:
         return {name: getattr(self, name) for name in self.STATE}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from the `state` of an object with the same settings."""
+        """Continue from the `state` of an object with the same settings; what an older state lacks begins anew."""
         for name in self.STATE:
-            setattr(self, name, state[name])
+            if name in state:
+                setattr(self, name, state[name])
+
+    def restart(self) -> None:
+        """Forget what ends with the tracks, and what holds times: the clock was set back, or all tracks are others."""

@@ -22,6 +22,7 @@ class Occupancy:
         expected, score: what was usual, and how far from it the mean was, in robust standard deviations; of minutes.
         pairs: the most pairs of people in one frame; of the whole picture, as the next three.
         tracks, joined, unexplained: what attendance rests on (`analytics.uses.attendance.Counted`).
+        session: how often the camera's clock was set back before; what two sessions say of one time is added up.
     """
 
     camera_id: str
@@ -38,6 +39,7 @@ class Occupancy:
     tracks: int = 0
     joined: int = 0
     unexplained: int = 0
+    session: int = 0
 
     def __add__(self, later: "Occupancy") -> "Occupancy":
         """Join with a later span of the same zone."""
@@ -59,6 +61,7 @@ class Occupancy:
             tracks=self.tracks + later.tracks,
             joined=self.joined + later.joined,
             unexplained=self.unexplained + later.unexplained,
+            session=self.session,
         )
 
     @property
@@ -80,13 +83,14 @@ class Occupancy:
 class Heat:
     """Person milliseconds in the cells of a grid over one camera's picture, for a span; cells without any are absent.
 
-    A cell's number is `row * HEAT_COLUMNS + column`.
+    A cell's number is `row * HEAT_COLUMNS + column`; `session` is that of `Occupancy`.
     """
 
     camera_id: str
     span: str
     at_s: int
     cells: dict[int, int]
+    session: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as JSON types."""

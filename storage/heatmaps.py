@@ -39,7 +39,7 @@ class Heatmaps:
         """
         writes = []
         for heat, version in heats:
-            key = f"{heat.camera_id}/{heat.span}/{heat.at_s}"
+            key = f"{heat.camera_id}/{heat.span}/{heat.at_s}" + (f"/{heat.session}" if heat.session else "")
             document = {**heat.to_dict(), "version": version}
             if heat.span in self._keep_days:
                 keep = timedelta(days=self._keep_days[heat.span])

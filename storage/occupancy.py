@@ -56,16 +56,16 @@ class OccupancyStore:
         if not seconds:
             return
         with mongo_errors("cannot store occupancy"):
-            there: set[tuple[str, str | None, int]] = set()
+            there: set[tuple[str, str | None, int, int]] = set()
             if again:
                 first, last = (from_epoch_ms(1000 * pick(one.at_s for one in seconds)) for pick in (min, max))
                 cameras = sorted({one.camera_id for one in seconds})
                 query = {"of.camera_id": {"$in": cameras}, "at": {"$gte": first, "$lte": last}}
                 there = {
-                    (one["of"]["camera_id"], one["of"]["zone"], int(one["at"].timestamp()))
-                    for one in self._seconds.find(query, {"of": 1, "at": 1})
+                    (one["of"]["camera_id"], one["of"]["zone"], int(one["at"].timestamp()), one.get("session", 0))
+                    for one in self._seconds.find(query, {"of": 1, "at": 1, "session": 1})
                 }
-            new = [one for one in seconds if (one.camera_id, one.zone, one.at_s) not in there]
+            new = [one for one in seconds if (one.camera_id, one.zone, one.at_s, one.session) not in there]
             if new:
                 self._seconds.insert_many([_second(one) for one in new], ordered=False)
 
@@ -77,7 +77,7 @@ class OccupancyStore:
         """
         writes = []
         for span, one, version in rollups:
-            key = f"{one.camera_id}/{one.zone or ''}/{span}/{one.at_s}"
+            key = f"{one.camera_id}/{one.zone or ''}/{span}/{one.at_s}" + (f"/{one.session}" if one.session else "")
             document = {**one.to_dict(), "span": span, "version": version}
             if span in self._keep_days:
                 keep = timedelta(days=self._keep_days[span])
@@ -95,12 +95,25 @@ class OccupancyStore:
         with mongo_errors("cannot read occupancy"):
             if span == "second":
                 of = {"of.camera_id": camera_id, "of.zone": zone, "at": {"$gte": start, "$lt": end}}
-                found = {int(one["at"].timestamp()): one for one in self._seconds.find(of)}
-                return [_from_second(found[at_s]) for at_s in sorted(found)]
+                seconds = (_from_second(one) for one in self._seconds.find(of))
+                found = {(one.at_s, one.session): one for one in seconds}
+                return _add_up(found[key] for key in sorted(found))
             bounds = {"$gte": start.timestamp(), "$lt": end.timestamp()}
             query = {"camera_id": camera_id, "span": span, "zone": zone, "at_s": bounds}
             hidden = {"_id": 0, "span": 0, "version": 0, "expires_at": 0}
-            return [Occupancy.from_dict(one) for one in self._rollups.find(query, hidden).sort("at_s", 1)]
+            found_spans = self._rollups.find(query, hidden).sort([("at_s", 1), ("session", 1)])
+            return _add_up(Occupancy.from_dict(one) for one in found_spans)
+
+
+def _add_up(spans: Iterable[Occupancy]) -> list[Occupancy]:
+    """Return spans, in order, with what several sessions of a camera say of one time added up."""
+    whole: list[Occupancy] = []
+    for one in spans:
+        if whole and whole[-1].at_s == one.at_s:
+            whole[-1] += one
+        else:
+            whole.append(one)
+    return whole
 
 
 def _second(one: Occupancy) -> Document:
@@ -109,6 +122,8 @@ def _second(one: Occupancy) -> Document:
         "of": {"camera_id": one.camera_id, "zone": one.zone},
         "count": one.last,
     }
+    if one.session:
+        document["session"] = one.session
     if one.zone is None:
         document |= {name: getattr(one, name) for name in ("pairs", "tracks", "joined", "unexplained")}
     return document
@@ -116,6 +131,6 @@ def _second(one: Occupancy) -> Document:
 
 def _from_second(document: Document) -> Occupancy:
     count, of = document["count"], document["of"]
-    more = {name: document.get(name, 0) for name in ("pairs", "tracks", "joined", "unexplained")}
+    more = {name: document.get(name, 0) for name in ("pairs", "tracks", "joined", "unexplained", "session")}
     at_s = int(document["at"].timestamp())
     return Occupancy(of["camera_id"], of["zone"], at_s, 1, count, count, count, count, **more)

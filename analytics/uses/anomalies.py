@@ -45,14 +45,14 @@ class Usual(Stateful):
     STATE = ("_past", "_hour", "_minutes")
 
     def __init__(self, time_zone: str) -> None:
-        self._zone = ZoneInfo(time_zone)
+        self.zone = ZoneInfo(time_zone)
         self._past: dict[str, list[list[float]]] = {}  # of each hour of the week: day, median, deviation; oldest first
         self._hour: list[int] = []  # that goes on: day, hour of the week
         self._minutes: list[float] = []  # of that hour
 
     def judge(self, at_s: float, value: float) -> Unusual:
         """Compare a minute's value with what is usual for its hour, then learn it."""
-        local = datetime.fromtimestamp(at_s, timezone.utc).astimezone(self._zone)
+        local = datetime.fromtimestamp(at_s, timezone.utc).astimezone(self.zone)
         hour = [local.toordinal(), 24 * local.weekday() + local.hour]
         if hour != self._hour:
             self._remember()
@@ -66,6 +66,18 @@ class Usual(Stateful):
         within = _SIGMAS * statistics.median([deviation for *_, deviation in known])
         least = 0.8 * math.sqrt(expected + 1)  # counts of people vary at least about so much
         return Unusual(value, expected, (value - expected) / max(between, within, least))
+
+    def move(self, hours: int) -> None:
+        """Follow a change of the time zone: what was learned was so many hours later by the new one."""
+        self._remember()
+        self._hour = []
+        past, self._past = self._past, {}
+        for hour, known in past.items():
+            for day, *numbers in known:
+                days, of_day = divmod(24 * int(day) + int(hour) % 24 + hours, 24)
+                moved = self._past.setdefault(str(24 * ((days - 1) % 7) + of_day), [])
+                moved.append([days, *numbers])
+        self._past = {hour: sorted(known)[-_WEEKS_KEPT:] for hour, known in self._past.items()}
 
     def _known(self, hour: int) -> list[list[float]]:
         """Return the hours that an hour of the week is compared with, as they are remembered."""
@@ -99,6 +111,17 @@ class UsualCrowd:
         by_count, by_flow = self._count.judge(at_s, count), self._flow.judge(at_s, came)
         scores = [unusual.score for unusual in (by_count, by_flow) if unusual.score is not None]
         return Unusual(count, by_count.expected, max(scores, key=abs, default=None))
+
+    def move(self, time_zone: str, at_s: float) -> None:
+        """Go by this one's time zone what was learned by another, as their clocks differ at a time."""
+        at = datetime.fromtimestamp(at_s, timezone.utc)
+        before, now = (at.astimezone(zone).utcoffset() for zone in (ZoneInfo(time_zone), self._count.zone))
+        assert before is not None and now is not None
+        for usual in (self._count, self._flow):
+            usual.move(round((now - before).total_seconds() / 3600))
+
+    def restart(self) -> None:
+        """Keep all: what is usual does not end with the tracks."""
 
     def state(self) -> dict[str, Any]:
         """Return the state as JSON types, for a checkpoint."""
@@ -161,6 +184,10 @@ class Gatherings(Stateful):
             return None
         self._gathered, self._since_s = not self._gathered, None
         return CrowdChange("gathering" if self._gathered else "dispersal", at_s, people)
+
+    def restart(self) -> None:
+        """Forget the tracks, and keep whether people have gathered."""
+        self._places, self._since_s = {}, None
 
     def _largest(self) -> int:
         """Return the size of the largest group, by single linkage."""

@@ -37,7 +37,8 @@ class Distances(msgspec.Struct, frozen=True):
 class Distancing(Stateful):
     """The distances of one camera's people.
 
-    With a ground plane, given at the height of the faces, each face is placed on it. Without, people are taken to be at
+    With a ground plane, given at the height of the faces, each face is placed on it; one at the horizon or above it is
+    near to nobody. Without, people are taken to be at
     one depth: distances are those in the picture, in face widths of 0.15 m.
     """
 
@@ -54,10 +55,8 @@ class Distancing(Stateful):
         if self._ground is None:
             places = sorted((point.x, point.y, point.width, index) for index, point in enumerate(points))
         else:
-            places = sorted(
-                (*self._ground.to_metres((point.x / self._width, point.y / self._height)), FACE_M, index)
-                for index, point in enumerate(points)
-            )
+            found = (self._ground.to_metres((point.x / self._width, point.y / self._height)) for point in points)
+            places = sorted((*place, FACE_M, index) for index, place in enumerate(found) if place is not None)
         # without a plane distances are in pixels: FACE_M for each mean width of the two
         widest = max((width for _, _, width, _ in places), default=0.0) * self._limit_m / FACE_M
         near = []

@@ -49,13 +49,15 @@ class Evacuation(Stateful):
     fewer leave than 2 % of them a second. It is cleared when the zone is empty or people leave again.
     """
 
-    STATE = ("_passed", "_counts", "_since_s", "_blocked")
+    STATE = ("_passed", "_counts", "_since_s", "_blocked", "_holds", "_holds_until_s")
 
     def __init__(self) -> None:
         self._passed: list[float] = []
         self._counts: list[list[float]] = []
         self._since_s: float | None = None
         self._blocked = False
+        self._holds = False
+        self._holds_until_s: float | None = None
 
     def passed(self, at_s: float) -> None:
         """Count somebody who left over the exit."""
@@ -71,6 +73,10 @@ class Evacuation(Stateful):
             self._counts.pop(0)
         report = self.report(waiting)
         slow = report.per_minute / 60 < _LEAST_PER_PERSON * waiting
+        if self._holds:
+            self._holds, self._holds_until_s = False, at_s + _LASTING_S
+        if self._blocked and self._holds_until_s is not None and at_s < self._holds_until_s:
+            return None
         if self._blocked:
             if waiting == 0 or (report.per_minute > 0 and not slow):
                 self._blocked, self._since_s = False, None
@@ -86,6 +92,10 @@ class Evacuation(Stateful):
             return None
         self._blocked = True
         return ExitEvent("bottleneck", at_s, report.per_minute, waiting, report.clears_in_s)
+
+    def restart(self) -> None:
+        """Forget who passed and waited, and keep whether there is a bottleneck."""
+        self._passed, self._counts, self._since_s, self._holds = [], [], None, True
 
     def report(self, waiting: int) -> ExitReport:
         """Return the flow of the last 15 s and the people before the exit."""

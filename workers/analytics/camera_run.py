@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import msgspec
+from prometheus_client import Counter
 
 from analytics.camera import CameraAnalytics, CameraUpdate
 from analytics.uses.resets import DailyResets
-from contracts.cameras import Camera, ZoneSettings
+from contracts.camera_checks import WHOLE_PICTURE
+from contracts.cameras import Camera
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord
 from contracts.occupancy import VenuePart
@@ -20,10 +21,9 @@ from contracts.times import from_epoch_ms, from_rfc3339, to_milliseconds, to_rfc
 from settings import Settings
 from workers.analytics.alerts import AlertRules
 from workers.analytics.outputs import Outputs
-from workers.analytics.series import PICTURE, Series
+from workers.analytics.series import Series
 
-_WHOLE_PICTURE = ZoneSettings(PICTURE, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), roles=())
-_MOST_ZONES = 64
+_EXCEPTIONS = Counter("crowdwatch_analytics_exceptions", "Results left out or analysed under another time", ["reason"])
 _LIVE_RESULTS = 10
 """After so many results that come as they are captured, a camera is live, and its silence means something; of a camera
 that has a document one is enough."""
@@ -40,7 +40,7 @@ class CameraRun:
         self._settings = settings
         self._camera = camera or Camera(camera_id)
         self._is_known = camera is not None
-        self._analytics = CameraAnalytics(with_picture(self._camera))
+        self._analytics = CameraAnalytics(self._camera, whole_picture=True)
         self._series = Series(camera_id)
         self._rules = AlertRules(settings.alert_cooldown_s)
         self._resets = DailyResets(settings.venue_resets)
@@ -56,7 +56,10 @@ class CameraRun:
     def take(self, record: FacesRecord, now_s: float) -> None:
         """Take a result."""
         self._hear(record, now_s)
+        before = self._analytics.exceptions
         self._absorb(self._analytics.update(record))
+        for what, number in (self._analytics.exceptions - before).items():
+            _EXCEPTIONS.labels(what).inc(number)
 
     def watch(self, now_s: float, since_s: float) -> bool:
         """Judge the camera's silence, `since_s` at the earliest; return whether that changed anything."""
@@ -77,8 +80,8 @@ class CameraRun:
         return False
 
     def finish(self) -> None:
-        """Take what waits for a missing result: nothing more will come."""
-        self._absorb(self._analytics.flush())
+        """Take what waits: nothing more will come."""
+        self._absorb(self._analytics.finish())
 
     def follow(self, camera: Camera | None, now_s: float) -> bool:
         """Go on with other settings, the defaults when None; return whether that changes anything.
@@ -98,7 +101,7 @@ class CameraRun:
         elif is_known and (not was_known or not _is_on(before)):
             self._heard_s, self._expected_since = now_s, from_epoch_ms(round(1000 * now_s))
         self._is_known, self._camera = is_known, camera
-        self._analytics = CameraAnalytics.restore(self._analytics.checkpoint(), with_picture(camera))
+        self._analytics = CameraAnalytics.restore(self._analytics.checkpoint(), camera, whole_picture=True)
         at = self._last[0] if self._last else datetime.now(timezone.utc)
         self.outputs.alerts += self._rules.keep_zones({zone.name for zone in camera.zones}, at)
         return True
@@ -125,14 +128,20 @@ class CameraRun:
             self._last = record.captured_at, record.source
 
     def _absorb(self, update: CameraUpdate) -> None:
-        for facts in update.frames:
-            self._series.frame(facts, self.outputs)
         for event in update.events:
-            if event.zone == PICTURE:
+            if event.zone == WHOLE_PICTURE:
                 continue
             self._tell(self._count(event) if event.kind is EventKind.LINE_CROSSED else event)
-        for second in update.occupancy:
-            self._series.second(second, self.outputs)
+        frames, seconds = 0, 0
+        for turn in (*update.turns, None):
+            frames_now, seconds_now = turn or (len(update.frames), len(update.occupancy))
+            for facts in update.frames[frames:frames_now]:
+                self._series.frame(facts, self.outputs)
+            for second in update.occupancy[seconds:seconds_now]:
+                self._series.second(second, self.outputs)
+            frames, seconds = frames_now, seconds_now
+            if turn is not None:
+                self._series.turn(self.outputs)
 
     def _count(self, crossing: Event) -> Event:
         """Count a crossing into its line's venue, if it has one."""
@@ -184,7 +193,7 @@ class CameraRun:
         """
         fields = json.loads(zlib.decompress(state))
         run = cls(camera_id, Camera.from_dict(fields["camera"]), settings)
-        run._analytics = CameraAnalytics.restore(fields["analytics"].encode(), with_picture(run._camera))
+        run._analytics = CameraAnalytics.restore(fields["analytics"].encode(), run._camera, whole_picture=True)
         run._series.resume(fields["series"])
         run._rules.resume(fields["rules"])
         run._venues = {one["venue"]: VenuePart(**one) for one in fields["venues"]}
@@ -201,8 +210,3 @@ class CameraRun:
 
 def _is_on(camera: Camera) -> bool:
     return camera.source is None or camera.source.enabled
-
-
-def with_picture(camera: Camera) -> Camera:
-    """Return the settings with a last zone that is the whole picture."""
-    return msgspec.structs.replace(camera, zones=(*camera.zones[: _MOST_ZONES - 1], _WHOLE_PICTURE))

@@ -8,11 +8,9 @@ from typing import Any
 from analytics.camera import FrameFacts
 from analytics.occupancy import OccupancySecond
 from analytics.uses.attendance import Counted
+from contracts.camera_checks import WHOLE_PICTURE
 from contracts.occupancy import HEAT_COLUMNS, HEAT_ROWS, SPANS_S, Heat, Occupancy
 from workers.analytics.outputs import Outputs
-
-PICTURE = "*"
-"""The zone that stands for the whole picture."""
 
 _KNOWN_S = 10.0
 """Between two frames further apart than this nothing is known."""
@@ -30,6 +28,7 @@ class Series:
         self._facts: dict[int, tuple[int, Counted]] = {}  # of each second not yet final: most pairs, attendance
         self._open: dict[str, dict[str, Occupancy]] = {span: {} for span in _LONGER}  # by span and zone
         self._heat: dict[str, Heat] = {}
+        self._session = 0
 
     def frame(self, facts: FrameFacts, outputs: Outputs) -> None:
         """Take what a frame added."""
@@ -47,7 +46,7 @@ class Series:
 
     def second(self, one: OccupancySecond, outputs: Outputs) -> None:
         """Take a second of a zone that is final. That of the whole picture comes last of its second."""
-        zone = None if one.zone == PICTURE else one.zone
+        zone = None if one.zone == WHOLE_PICTURE else one.zone
         if one.score is not None or one.expected is not None:
             self._judge(one)
         if zone is None:
@@ -56,9 +55,25 @@ class Series:
             return
         pairs, counted = self._facts_until(one.at_s) if zone is None else (0, Counted())
         count = one.count
-        second = Occupancy(self._camera_id, zone, one.at_s, 1, count, count, count, count, pairs=pairs, **vars(counted))
+        more = {"pairs": pairs, "session": self._session, **vars(counted)}
+        second = Occupancy(self._camera_id, zone, one.at_s, 1, count, count, count, count, **more)
         outputs.seconds.append(second)
         self._add("minute", second, outputs)
+
+    def turn(self, outputs: Outputs) -> None:
+        """Begin a session: the clock was set back. What the one before said of the same times stays beside it."""
+        for minute in self._open["minute"].values():
+            outputs.rollups.append(("minute", minute))
+            for longer in _LONGER[1:]:
+                self._add(longer, minute, outputs)
+        if "minute" in self._heat:
+            self._close_minute(self._heat["minute"], outputs)
+        self._open, self._heat = {span: {} for span in _LONGER}, {}
+        facts = list(self._facts.values())
+        pairs, counted = max((pairs for pairs, _ in facts), default=0), sum((came for _, came in facts), Counted())
+        self._facts = {0: (pairs, counted)} if facts else {}  # with the first second that is final
+        self._last_frame_s, self._gaps = -math.inf, []
+        self._session += 1
 
     def open_heat(self) -> Iterator[Heat]:
         """The minute of the heatmap that goes on, as it now stands."""
@@ -80,7 +95,7 @@ class Series:
 
     def _add(self, span: str, one: Occupancy, outputs: Outputs) -> None:
         """Add a shorter span to the open one of this length. One that is over goes on into the next longer one."""
-        key, length = one.zone or PICTURE, SPANS_S[span]
+        key, length = one.zone or WHOLE_PICTURE, SPANS_S[span]
         start_s = one.at_s // length * length
         before = self._open[span].get(key)
         if before is not None and before.at_s == start_s:
@@ -101,14 +116,17 @@ class Series:
         if before is not None and before.at_s >= start_s:
             return before
         if before is not None and span == "minute":
-            outputs.heats.append(before)
-            for longer in _LONGER[1:]:
-                whole = self._heat_of(longer, before.at_s, outputs)
-                for cell, held in before.cells.items():
-                    whole.cells[cell] = whole.cells.get(cell, 0) + held
-                outputs.heats.append(whole)
-        self._heat[span] = Heat(self._camera_id, span, start_s, {})
+            self._close_minute(before, outputs)
+        self._heat[span] = Heat(self._camera_id, span, start_s, {}, self._session)
         return self._heat[span]
+
+    def _close_minute(self, minute: Heat, outputs: Outputs) -> None:
+        outputs.heats.append(minute)
+        for longer in _LONGER[1:]:
+            whole = self._heat_of(longer, minute.at_s, outputs)
+            for cell, held in minute.cells.items():
+                whole.cells[cell] = whole.cells.get(cell, 0) + held
+            outputs.heats.append(whole)
 
     def state(self) -> dict[str, Any]:
         """Return the state as JSON types."""
@@ -118,14 +136,16 @@ class Series:
             "facts": [[second, pairs, vars(counted)] for second, (pairs, counted) in self._facts.items()],
             "open": {span: [one.to_dict() for one in by.values()] for span, by in self._open.items()},
             "heat": [heat.to_dict() for heat in self._heat.values()],
+            "session": self._session,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from the `state` of another series."""
+        self._session = state.get("session", 0)
         last_s = state["last_frame_s"]
         self._last_frame_s = -math.inf if last_s is None else last_s
         self._gaps = [(-math.inf if start is None else start, end) for start, end in state["gaps"]]
         self._facts = {second: (pairs, Counted(**counted)) for second, pairs, counted in state["facts"]}
         for span, spans in state["open"].items():
-            self._open[span] = {one["zone"] or PICTURE: Occupancy.from_dict(one) for one in spans}
+            self._open[span] = {one["zone"] or WHOLE_PICTURE: Occupancy.from_dict(one) for one in spans}
         self._heat = {one["span"]: Heat.from_dict(one) for one in state["heat"]}

@@ -1,6 +1,7 @@
 """The answers of the analytics, events and alerts over HTTP, from what is stored."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -201,6 +202,25 @@ def test_long_periods_are_read_from_rollups(answer: Callable[..., Any], settings
     assert [(point["at"][11:13], point["mean"]) for point in found["series"]] == [("01", 1.0), ("03", 3.0)]
     assert found["total"] == {"mean": 2.0, "min": 0, "max": 3}
     assert from_epoch_ms(1000 * day_s).hour == 0
+
+
+def test_what_two_sessions_of_a_camera_say_of_one_time_is_added_up(
+    answer: Callable[..., Any], settings: Settings
+) -> None:
+    client = connect(settings)
+    store, hour_s = OccupancyStore(client, settings.model_copy(update=KEPT)), AT_S // 3600 * 3600
+    first = Occupancy("gate-2", None, hour_s, 3600, 3600, 0, 4, 1)
+    later = Occupancy("gate-2", None, hour_s, 1200, 3600, 1, 9, 3, session=1)
+    store.put_rollups([("hour", first, 1), ("hour", later, 2)])
+    seconds = [replace(one, seconds=1, people_s=one.last, least=one.last, most=one.last) for one in (first, later)]
+    store.add_seconds(seconds[:1], again=False)
+    store.add_seconds(seconds, again=True)
+    found = [store.read(span, "gate-2", None, AT - timedelta(hours=1), AT) for span in ("hour", "second")]
+    client.close()
+    assert [[(one.seconds, one.people_s, one.least, one.most) for one in spans] for spans in found] == [
+        [(4800, 7200, 0, 9)],
+        [(2, 4, 1, 3)],
+    ]
 
 
 def test_an_alert_shows_the_frame_that_raised_it(

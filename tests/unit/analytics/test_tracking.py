@@ -4,14 +4,12 @@ import itertools
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analytics.geometry import Line
 from analytics.lines import LineCounter, NamedLine
 from analytics.simulator import World, detect
 from analytics.simulator.scenes import crossing
-from analytics.tracking import ReorderWindow, Tracker, TrackerParameters, TrackPoint
+from analytics.tracking import Tracker, TrackerParameters, TrackPoint
 from contracts.errors import ConfigurationError, ContractError
 
 from .conftest import IMAGE_SIZE, detections, track
@@ -119,29 +117,3 @@ def test_a_checkpoint_that_is_none_is_refused(tracker: Tracker) -> None:
 def test_parameters_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="tracker"):
         TrackerParameters(**wrong)  # type: ignore[arg-type]
-
-
-@given(st.permutations(range(12)))
-def test_frames_leave_the_window_in_order_and_once(order: list[int]) -> None:
-    window = ReorderWindow[int](most_frames=12, most_s=5.0)
-    out = [ordered.frame for number in [*order, *order] for ordered in window.push(number, number / 5, number)]
-    out += [ordered.frame for ordered in window.flush()]
-    assert out == list(range(12))
-    assert window.late == 12
-
-
-def test_a_gap_is_waited_for_only_so_long() -> None:
-    window = ReorderWindow[str](most_frames=3, most_s=1.0)
-    window.resume((0, 0.0), [])
-    assert [o.frame for o in window.push(1, 0.1, "1")] == ["1"]
-    assert window.push(3, 0.3, "3") == []
-    assert [o.frame for o in window.push(5, 1.4, "5")] == ["3"]
-    assert window.push(2, 0.2, "2") == [] and window.late == 1
-    assert [o.frame for o in window.flush()] == ["5"]
-
-
-def test_a_camera_that_counts_anew_is_followed() -> None:
-    window = ReorderWindow[str](most_frames=3, most_s=1.0)
-    window.resume((100, 10.0), [])
-    window.push(0, 11.0, "0")
-    assert [o.frame for o in window.push(1, 12.5, "1")] == ["0", "1"]

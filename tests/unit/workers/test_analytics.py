@@ -9,6 +9,7 @@ import pytest
 from analytics.camera import FrameFacts
 from analytics.occupancy import OccupancySecond
 from analytics.uses.attendance import Counted
+from contracts.camera_checks import WHOLE_PICTURE
 from contracts.cameras import Camera
 from contracts.events import Event, EventKind, Severity
 from contracts.faces import BoundingBox, Face, FacesRecord, ImageSize, Status
@@ -18,7 +19,7 @@ from settings import Settings
 from workers.analytics.alerts import AlertRules
 from workers.analytics.camera_run import CameraRun
 from workers.analytics.outputs import Outputs
-from workers.analytics.series import PICTURE, Series
+from workers.analytics.series import Series
 
 AT = from_rfc3339("2026-11-23T21:30:00Z")
 AT_S = int(AT.timestamp())
@@ -77,7 +78,7 @@ def feed(series: Series, outputs: Outputs, seconds: range, count: int = 2, every
         if at_s % every == 0:
             series.frame(FrameFacts(AT_S + at_s, 0.2, [(0.5, 0.5)], 1, Counted(1, 0, 0)), outputs)
         if at_s >= 3:
-            for zone in ("hall", PICTURE):
+            for zone in ("hall", WHOLE_PICTURE):
                 series.second(OccupancySecond(zone, AT_S + at_s - 3, count), outputs)
 
 
@@ -102,7 +103,7 @@ def test_a_gap_is_unknown_and_not_zero() -> None:
     feed(series, outputs, range(30))
     series.frame(FrameFacts(AT_S + 60.0, 0.2, [], 0, Counted()), outputs)
     for at_s in range(27, 60):
-        series.second(OccupancySecond(PICTURE, AT_S + at_s, 0), outputs)
+        series.second(OccupancySecond(WHOLE_PICTURE, AT_S + at_s, 0), outputs)
     known = [one.at_s - AT_S for one in outputs.seconds if one.zone is None]
     assert known == list(range(31))
 
@@ -281,3 +282,29 @@ def test_a_zone_that_is_full_when_its_camera_is_switched_off_is_told_again_when_
     run.follow(on, AT_S + at_s)
     show(5)
     assert told(run) == [("a", False), ("a", True), ("b", False)]
+
+
+def test_a_clock_that_is_set_back_overwrites_no_minute_hour_or_heat() -> None:
+    series, outputs = Series("gate-1"), Outputs()
+    feed(series, outputs, range(130))
+    series.turn(outputs)
+    feed(series, outputs, range(40, 200), count=3)
+    whole = {(span, one.at_s - AT_S, one.session): one for span, one in outputs.rollups if one.zone is None}
+    minutes = {key[1:]: one for key, one in whole.items() if key[0] == "minute"}
+    assert {key: (one.seconds, one.people_s) for key, one in minutes.items()} == {
+        (0, 0): (60, 120),
+        (60, 0): (60, 120),
+        (120, 0): (7, 14),
+        (0, 1): (20, 60),
+        (60, 1): (60, 180),
+        (120, 1): (60, 180),
+    }
+    hours = [one for (span, _, _), one in whole.items() if span == "hour"]
+    assert [(one.session, one.seconds) for one in hours] == [(0, 127), (1, 140)]
+    tracks = sum(one.tracks for one in outputs.seconds)
+    assert tracks == 130 + 157, "nobody is lost whose second was not final"
+    heat = {(one.at_s, one.session): sum(one.cells.values()) for one in outputs.heats if one.span == "hour"}
+    assert list(heat.values()) == [130 * 200, 140 * 200]
+    restored = Series("gate-1")
+    restored.resume(series.state())
+    assert restored.state() == series.state()
