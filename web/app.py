@@ -23,6 +23,7 @@ from web.api import (
     users,
     venues,
 )
+from web.json_answers import JsonAnswers
 from web.pages import frame, overview, sections, sign_in
 from web.services import Services
 
@@ -37,8 +38,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     """
     app = Flask(__name__, static_url_path=frame.static_path())
     app.config.update(MAX_CONTENT_LENGTH=_BODY_BYTES)
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json = JsonAnswers(app)
     metrics.install(app, services.metrics)
     security.install(app, settings)
     errors.install(app)

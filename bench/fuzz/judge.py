@@ -24,6 +24,7 @@ from contracts.times import to_rfc3339
 _LIVE_PER_S = 2.0
 _ANSWERED_WITHIN_S = 30
 _OCCUPANCY_S = 10
+_OCCUPANCY_LATE_S = 20
 _OCCUPANCY_SHARE = 0.9
 _AT_WORK = 200
 """So many records may still be at work when others are sent."""
@@ -124,7 +125,7 @@ class Judge:
         ended, begun = datetime.now(timezone.utc), time.monotonic()
         self._send_by_http(pictures, found)
         self._send_by_kafka(pictures, found)
-        time.sleep(max(0.0, begun + _OCCUPANCY_S + 3 - time.monotonic()))
+        time.sleep(max(0.0, begun + _OCCUPANCY_S - time.monotonic()))
         try:
             self._look_at_occupancy(since, ended, found)
         except (OSError, RuntimeError) as error:
@@ -213,7 +214,11 @@ class Judge:
                 found.problems.append(f"picture {place} by Kafka: {said or 'there is no document'}")
 
     def _look_at_occupancy(self, since: datetime, ended: datetime, found: Verdict) -> None:
-        seconds, there = _OCCUPANCY_S, self._occupancy(ended, ended + timedelta(seconds=_OCCUPANCY_S))
+        """Count seconds of the live camera: of the time after everything odd, which come late, and of before."""
+        seconds, there, deadline = _OCCUPANCY_S, 0, time.monotonic() + _OCCUPANCY_LATE_S
+        while there < seconds and time.monotonic() < deadline:
+            there = self._occupancy(ended, ended + timedelta(seconds=seconds))
+            time.sleep(0.5)
         found.occupancy_seconds = f"{there} of {seconds}"
         if there < _OCCUPANCY_SHARE * seconds:
             found.problems.append(f"occupancy of {LIVE_CAMERA}: {found.occupancy_seconds} seconds are there")

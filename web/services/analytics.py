@@ -39,6 +39,7 @@ _BUCKETS_S = (1, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400)
 _MOST_POINTS = 120
 _MOST_BUCKETS = 10_000
 _DEFAULT_PERIOD = timedelta(hours=1)
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _SECONDS_UP_TO = timedelta(hours=6)
 
 Fields = dict[str, Any]
@@ -83,6 +84,11 @@ class Question:
         """
         if camera_id is None and (use != "flow" or venue is None):
             raise ContractError("name a camera (camera=…), or for flow a venue (venue=…)")
+        for name, at in (("from", start), ("to", end)):
+            if at is not None and not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+                raise ContractError(
+                    f"{name} should lie in the years {_FIRST_YEAR} to {_LAST_YEAR}, is {to_rfc3339(at)}"
+                )
         end = end or (now if start is None else max(now, start + timedelta(seconds=1)))
         start = start or end - _DEFAULT_PERIOD
         length_s = (end - start).total_seconds()

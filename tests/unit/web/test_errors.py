@@ -6,12 +6,14 @@ from flask import Flask, redirect, request
 from contracts.errors import UnavailableError
 from web import errors
 from web.errors import RequestError
+from web.json_answers import JsonAnswers
 
 
 @pytest.fixture
 def client():
     app = Flask("web")
     app.config["MAX_CONTENT_LENGTH"] = 10
+    app.json = JsonAnswers(app)
     errors.install(app)
     app.add_url_rule("/", "overview.page", lambda: "page")
 
@@ -23,6 +25,7 @@ def client():
             return redirect("/")
         raise {
             "refused": RequestError(400, "no", code="bad", detail={"known": ["a"]}, retry_after_s=3),
+            "half": RequestError(400, "unknown: \ud83d", detail=["gr\u00fcn \udfff", {"\ud800": 1}]),
             "down": UnavailableError("Kafka does not answer"),
             "bug": ZeroDivisionError("secret"),
         }[what]
@@ -35,6 +38,13 @@ def test_what_a_view_refuses(client):
     assert answer.status_code == 400
     assert answer.headers["Retry-After"] == "3"
     assert answer.json == {"error": {"code": "bad", "message": "no", "detail": {"known": ["a"]}}}
+
+
+def test_what_no_text_can_hold_is_replaced_in_an_error(client):
+    answer = client.get("/raise/half")
+    assert answer.status_code == 400
+    assert answer.json["error"]["message"] == "unknown: \ufffd"
+    assert answer.json["error"]["detail"] == ["gr\u00fcn \ufffd", {"\ufffd": 1}]
 
 
 def test_a_server_that_is_down(client):
