@@ -16,9 +16,13 @@ import psutil
 
 from contracts.errors import CrowdwatchError, UnavailableError
 from ops.guard import is_alive, kill_group
+from ops.private_files import make_private, write_private
 from settings import Settings
 
 SERVER_ADDRESSES = ("kafka_bootstrap_servers", "redis_url", "mongodb_uri")
+KAFKA_SIGN_IN = ("kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password")
+"""Settings that belong to the address of Kafka."""
+
 _GUARD_TIMEOUT_S = 20.0
 _CLOCK_SLACK_S = 2.0
 
@@ -75,6 +79,7 @@ class SystemState:
     flower_url: str
     roles: tuple[ProcessState, ...] = field(default=())
     servers: tuple[ProcessState, ...] = field(default=())
+    kafka_sign_in: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "SystemState":
@@ -116,21 +121,21 @@ class DataDir:
 
     def write_state(self, state: SystemState) -> None:
         """Note what runs; readers see the old or the new state, whole. For its owner only: URLs hold passwords."""
-        partial = self._state.with_suffix(".partial")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(asdict(state), file, indent=2)
-        os.replace(partial, self._state)
+        write_private(self._state, json.dumps(asdict(state), indent=2))
 
     @contextmanager
     def locked(self) -> Iterator[int]:
         """Own the folder, and yield the lock's file descriptor. What a killed owner left running is ended first.
+
+        Nobody else can read what the folder holds: pictures, logs and passwords.
 
         The guard of a system holds the same lock, so that after a `kill -9` of the owner this waits for the guard.
 
         Raises:
             CrowdwatchError: another system runs in it.
         """
-        self.logs.mkdir(parents=True, exist_ok=True)
+        make_private(self.path)
+        self.logs.mkdir(exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._acquire(descriptor)
@@ -177,7 +182,15 @@ def with_running_servers(settings: Settings, data_dir: DataDir) -> Settings:
     state = data_dir.read_state()
     if state is None or not state.supervisor.running:
         return settings
-    addresses = {name: getattr(state, name) for name in SERVER_ADDRESSES if name not in settings.model_fields_set}
+    return reaching(settings, state)
+
+
+def reaching(settings: Settings, state: SystemState) -> Settings:
+    """Return settings that lead to the servers of a system; an address that was given stays as it is."""
+    given = settings.model_fields_set
+    addresses: dict[str, Any] = {name: getattr(state, name) for name in SERVER_ADDRESSES if name not in given}
+    if "kafka_bootstrap_servers" not in given:
+        addresses |= state.kafka_sign_in
     return settings.model_copy(update=addresses)
 
 

@@ -11,6 +11,7 @@ import click
 
 from contracts.errors import CrowdwatchError
 from ops.datadir import DataDir, ProcessRef, SystemState, with_running_servers
+from ops.private_files import PRIVATE_UMASK, make_private
 from ops.status import is_ready
 from ops.supervisor import State
 from ops.way_in import way_in
@@ -28,7 +29,9 @@ def up_detached(data_dir: Path, port: int | None, *, sample: bool) -> None:
         CrowdwatchError: it ended, or something failed; then nothing is left running.
     """
     folder = DataDir(data_dir)
-    folder.logs.mkdir(parents=True, exist_ok=True)
+    os.umask(PRIVATE_UMASK)
+    make_private(folder.path)
+    folder.logs.mkdir(exist_ok=True)
     log = folder.logs / "up.log"
     arguments = [*([] if port is None else ["--port", str(port)]), *([] if sample else ["--no-sample"])]
     with log.open("wb") as output:

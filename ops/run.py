@@ -11,6 +11,7 @@ from types import FrameType
 from contracts.errors import CrowdwatchError, UnavailableError
 from ops.console import Reporter
 from ops.datadir import DataDir
+from ops.private_files import PRIVATE_UMASK
 from ops.roles import web_url
 from ops.supervisor import State
 from ops.system import System, plan_system
@@ -105,6 +106,7 @@ def running_system(data_dir: Path, settings: Settings, reporter: Reporter, *, sa
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while things are fetched, Ctrl-C ends at once: nothing runs yet
     folder = DataDir(data_dir)
+    os.umask(PRIVATE_UMASK)  # of all that is started, too
     with folder.locked() as lock_fd:
         plan = plan_system(settings, folder, sample=sample, on_progress=reporter.fetching)
         system = System(plan, folder, lock_fd, reporter.changed)

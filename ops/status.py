@@ -18,7 +18,8 @@ def live_state(noted: SystemState, settings: Settings) -> SystemState:
 
     `settings` tell how the servers that are not of this system are spoken to.
     """
-    settings = settings.model_copy(update={name: getattr(noted, name) for name in SERVER_ADDRESSES})
+    noted_servers = {name: getattr(noted, name) for name in SERVER_ADDRESSES} | noted.kafka_sign_in
+    settings = settings.model_copy(update=noted_servers)
     supervised = noted.supervisor.running
 
     def look(process: ProcessState) -> ProcessState:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.errors import ConfigurationError
-from ops.datadir import DataDir, ProcessRef, ProcessState, SystemState
+from ops.datadir import KAFKA_SIGN_IN, DataDir, ProcessRef, ProcessState, SystemState
 from ops.flower.sign_in import ensure_sign_in
 from ops.ports import free_ports, is_free
 from ops.process import ProcessSpec
@@ -112,6 +112,7 @@ class System:
                 flower_url=self.flower_url,
                 roles=tuple(known.values()),
                 servers=tuple(servers),
+                kafka_sign_in={name: getattr(settings, name) for name in KAFKA_SIGN_IN},
             )
         )
 

@@ -64,6 +64,18 @@ def ping_mongodb(settings: Settings, timeout_s: float = 5.0) -> None:
         client.close()
 
 
+def put_user(client: "MongoClient[Document]", name: str, password: str) -> None:
+    """Make a user who reads, writes and administers every database, and sees how the server fares; nothing else.
+
+    Raises:
+        UnavailableError: MongoDB does not answer, or refuses.
+    """
+    rights = ["readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"]
+    with mongo_errors("cannot make the user of MongoDB"):
+        known = client.admin.command("usersInfo", name)["users"]
+        client.admin.command("updateUser" if known else "createUser", name, pwd=password, roles=rights)
+
+
 def server_time(settings: Settings, timeout_s: float = 5.0) -> datetime:
     """Return the time by MongoDB's clock.
 

@@ -17,14 +17,21 @@ from ops.options import data_dir_option
 )
 @click.option("--no-sample", is_flag=True, help="Do not play the sample clip.")
 @click.option("--detach", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option("--user", help="As root: give up root's rights first, and run everything as this user.")
 @click.option("--no-link", is_flag=True, hidden=True, help="Leave the sign-in link to the one who started this.")
-def command(data_dir: Path, port: int | None, no_sample: bool, detach: bool, no_link: bool) -> None:
+def command(data_dir: Path, port: int | None, no_sample: bool, detach: bool, user: str | None, no_link: bool) -> None:
     """Start Kafka, Redis, MongoDB and every role on this machine, and keep them running until Ctrl-C.
 
     Servers whose address is in the environment (KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, MONGODB_URI) are used instead of
     started. Everything listens on loopback only. The same data directory finds its data again. When all is ready, a
     link is printed that signs in, once; the first time, the administrator's password too.
     """
+    from ops.privileges import drop_to, is_root
+
+    if user is not None:
+        drop_to(user, data_dir)
+    elif is_root():
+        click.echo("warning: everything runs as root; --user NAME gives up root's rights first", err=True)
     if detach:
         from ops.detach import up_detached
 

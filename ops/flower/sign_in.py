@@ -1,8 +1,9 @@
 """Flower's sign-in on one machine: made once, and kept in the data directory for its owner alone."""
 
-import os
 import secrets
 from pathlib import Path
+
+from ops.private_files import write_private
 
 NAME = "crowdwatch"
 _FILE = "flower-sign-in"
@@ -17,10 +18,7 @@ def ensure_sign_in(folder: Path, given: str | None = None) -> str:
     kept = kept_sign_in(folder)
     sign_in = given or kept or f"{NAME}:{secrets.token_urlsafe(_PASSWORD_BYTES)}"
     if sign_in != kept:
-        partial = folder / f"{_FILE}.partial"
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(sign_in)
-        os.replace(partial, folder / _FILE)
+        write_private(folder / _FILE, sign_in)
     return sign_in
 
 

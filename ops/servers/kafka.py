@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from contracts.errors import CrowdwatchError, UnavailableError
+from ops.private_files import write_private
 from ops.process import ProcessSpec
 from settings import Settings
 
@@ -69,7 +70,7 @@ def kafka_servers(
         home = folder if len(nodes) == 1 else folder / name
         home.mkdir(parents=True, exist_ok=True)
         properties = home / "server.properties"
-        properties.write_text(_properties(settings, home / "log", node, nodes, more))
+        write_private(properties, _properties(settings, home / "log", node, nodes, more))
         run_java = (str(java), *_JVM_FLAGS, "-cp", f"{jars}/*")
         if not (home / "log").is_dir():
             unformatted = _properties(settings, home / "log.partial", node, nodes, more)
@@ -83,6 +84,22 @@ def kafka_servers(
             )
         )
     return specs
+
+
+def with_sign_in(node: Node, user: str, password: str) -> dict[str, str]:
+    """Return the properties by which a single node lets nobody in without a password (SASL, PLAIN)."""
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    listener = f"SASL_PLAINTEXT://{_address(node)}"
+    login = f'{module} required username="{user}" password="{password}" user_{user}="{password}";'
+    return {
+        "listeners": f"{listener},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": listener,
+        "listener.security.protocol.map": "SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "SASL_PLAINTEXT",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
+    }
 
 
 def probe_kafka(settings: Settings) -> None:
@@ -108,7 +125,7 @@ def _format(
     partial_folder = home / "log.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     file = home / "format.properties"
-    file.write_text(properties)
+    write_private(file, properties)
     command = [*run_java, "kafka.tools.StorageTool", "format", *arguments, "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(environment))
     if done.returncode:

@@ -5,10 +5,17 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from ops.private_files import write_private
 from ops.process import ProcessSpec
 from settings import Settings
 
+USER = "crowdwatch"
 _PROBE_TIMEOUT_S = 2.0
+_RIGHTS = (
+    "~* &* +@all -@admin -@dangerous -@scripting +info +keys +flushdb +flushall "
+    "+evalsha +script|load +script|exists"  # Celery frees its locks by a script
+)
+"""No command that loads code, changes where files are written, or ends the server."""
 
 
 def redis_server(
@@ -39,6 +46,11 @@ def redis_server(
         probe=partial(probe_redis, settings),
         environment=environment,
     )
+
+
+def write_users(file: Path, password: str) -> None:
+    """Write Redis' list of users: ours, and nobody without a password."""
+    write_private(file, f"user default off\nuser {USER} on >{password} {_RIGHTS}\n")
 
 
 def probe_redis(settings: Settings) -> None:

@@ -79,6 +79,8 @@ def test_from_up_over_kill_to_down(tmp_path: Path) -> None:
         }
         assert all(ipaddress.ip_address(ip).is_loopback for ip in ips)
 
+        assert not open_to_others(tmp_path)
+
         os.kill(owner.pid, signal.SIGKILL)
         deadline = time.monotonic() + ORPHANS_END_WITHIN_S
         while any(is_alive(process.pid) for process in family):
@@ -99,6 +101,11 @@ def test_from_up_over_kill_to_down(tmp_path: Path) -> None:
         crowdwatch("down", "--data-dir", str(tmp_path))
     assert states(status(tmp_path)) == {"stopped"}
     assert not any(is_alive(process.pid) for process in family)
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What in a data directory group or others may read, write or enter."""
+    return [path for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & 0o077 and not path.is_symlink()]
 
 
 def the_way_in(printed: str) -> tuple[str | None, str]:

@@ -11,6 +11,7 @@ import pytest
 from contracts.errors import CrowdwatchError
 from ops.datadir import DataDir, ProcessRef, ProcessState, SystemState
 from ops.guard import is_alive
+from ops.private_files import kept_password
 
 OWNER = """
 import sys, time
@@ -82,3 +83,21 @@ def test_what_is_left_of_a_killed_system_is_ended(tmp_path: Path) -> None:
         for process in (left, other):
             process.kill()
             process.wait()
+
+
+def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "web.log").write_text("a picture")
+    for path, mode in ((folder, 0o755), (folder / "logs", 0o755), (folder / "logs" / "web.log", 0o644)):
+        path.chmod(mode)
+    with DataDir(folder).locked():
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    assert modes == {"data": 0o700, "logs": 0o700, "web.log": 0o600, "lock": 0o600}
+
+
+def test_a_password_is_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "redis-password"
+    password = kept_password(file)
+    assert len(password) >= 24 and kept_password(file) == password
+    assert file.stat().st_mode & 0o777 == 0o600
