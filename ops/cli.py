@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "Analyse stored results again, with other zones and lines",
     "models": "List, verify, fetch, import and compare models",
     "plan": "Tell what a number of cameras needs",
+    "dead": "List, show and retry records that could not be processed",
     "forget": "Delete what is stored of a camera or a period",
 }
 

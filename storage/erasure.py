@@ -96,7 +96,10 @@ COVERED = frozenset(_CONDITIONS)
 """The collections from which something is deleted."""
 
 KEPT = frozenset(
-    {"cameras", "users", "api_keys", "audit", "sessions", "sign_in_links", "leases", "camera_tests", "notifications"}
+    {
+        *("cameras", "users", "api_keys", "audit", "sessions", "sign_in_links", "leases", "camera_tests"),
+        *("notifications", "dead_retries"),
+    }
 )
 """Those that hold nothing of what cameras saw. A camera's settings are deleted on its page."""
 

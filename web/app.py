@@ -10,6 +10,7 @@ from web.api import (
     analytics,
     audit,
     cameras,
+    dead,
     events,
     frames,
     health,
@@ -54,6 +55,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(uploads.blueprint(settings, services))
     app.register_blueprint(jobs.blueprint(services))
     app.register_blueprint(notifications.blueprint(services))
+    app.register_blueprint(dead.blueprint(settings, services))
     app.register_blueprint(users.blueprint(services))
     app.register_blueprint(keys.blueprint(services))
     app.register_blueprint(audit.blueprint(services))

@@ -20,6 +20,7 @@ from storage.camera_tests import CameraTests
 from storage.cameras import Cameras, CamerasFollower
 from storage.client import connect, ping_mongodb
 from storage.cursors import Cursors
+from storage.dead_retries import DeadRetries
 from storage.events import Events
 from storage.jobs import Jobs
 from storage.leases import CAPTURE, NOTIFY, Leases
@@ -33,6 +34,7 @@ from web.metrics import WebMetrics
 from web.services.analytics import Analytics, Stored
 from web.services.background import Feed, Preparation
 from web.services.cameras import CameraDocuments
+from web.services.dead_letters import DeadLetterBox
 from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
 from web.services.lists import AlertList, EventList
@@ -70,6 +72,7 @@ class Services:
     previews: Previews
     uploads: Uploads
     notifications: NotificationSettings
+    dead_letters: DeadLetterBox
     access: Access
     system: SystemPage
     viewers: Viewers
@@ -92,7 +95,7 @@ class Services:
         capturing, sending = (Leases(mongo, settings, kind, "web", 1.0) for kind in (CAPTURE, NOTIFY))
         cameras, camera_tests = Cameras(mongo, settings), CameraTests(mongo, settings)
         producer, readers = Producer(settings, linger_ms=_LINGER_MS), ReaderPool(settings)
-        tasks = TaskQueue(settings)
+        tasks, dead_retries = TaskQueue(settings), DeadRetries(mongo, settings)
         enqueuer = Enqueuer(tasks, settings.batch_size, metrics)
 
         def on_result(record: FacesRecord) -> None:
@@ -118,6 +121,7 @@ class Services:
                 "indexes of cursors": cursors.ensure_indexes,
                 "indexes of jobs": jobs.ensure_indexes,
                 "indexes of camera tests": camera_tests.ensure_indexes,
+                "indexes of retries": dead_retries.ensure_indexes,
                 **access.indexes,
             }
         )
@@ -144,6 +148,7 @@ class Services:
             previews=previews,
             uploads=Uploads(settings, jobs, cameras),
             notifications=NotificationSettings(NotificationStore(mongo, settings), sending, stopping),
+            dead_letters=DeadLetterBox(settings, readers, producer, dead_retries),
             messages=Messages(settings, producer, cursors, readers, metrics, stopping),
             analytics=Analytics(Stored.of(mongo, settings), settings),
             events=EventList(Events(mongo, settings)),

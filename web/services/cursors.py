@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.errors import ContractError
@@ -30,3 +31,31 @@ def decode_place(cursor: str) -> ListPlace:
     except (binascii.Error, ValueError, TypeError, RecursionError, ContractError):
         pass
     raise RequestError(400, f"cursor should be the next of an earlier page, is {cursor!r:.40}")
+
+
+def encode_positions(*positions: Mapping[int, int]) -> str:
+    """Return the cursor of what comes behind these offsets of each partition."""
+    text = json.dumps([{str(number): offset for number, offset in one.items()} for one in positions])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_positions(cursor: str, count: int) -> list[dict[int, int]]:
+    """Return the `count` sets of offsets that a cursor names.
+
+    Raises:
+        RequestError: 400, it is none that `encode_positions` gave.
+    """
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        positions = [{int(number): _offset(offset) for number, offset in one.items()} for one in found]
+        if len(positions) == count:
+            return positions
+    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    raise RequestError(400, f"cursor should be the next of an earlier page, is {cursor!r:.40}")
+
+
+def _offset(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError("no offset")
+    return value

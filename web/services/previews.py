@@ -105,6 +105,18 @@ class Previews:
                 self._rules_s = time.monotonic()
             return camera_id in self._blurred
 
+    def refuse_private(self, camera_id: str | None, role: Role) -> None:
+        """Return if a picture whose faces are not known may be shown to somebody of this role.
+
+        Raises:
+            RequestError: 404, its camera blurs faces, or is not known and another one blurs them.
+            UnavailableError: MongoDB does not answer.
+        """
+        if self._may_need_blur(role) and (camera_id is None or self.must_blur(camera_id, role)):
+            raise RequestError(
+                404, "where the faces of this picture are is not known, so it is not shown", code="private"
+            )
+
     def of(self, source: SourceOffset, role: Role) -> Preview:
         """Return the picture of a frame for somebody of this role.
 

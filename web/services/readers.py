@@ -22,6 +22,7 @@ class ReaderPool:
             settings.topic_faces,
             settings.topic_frames,
             settings.topic_uploads,
+            settings.topic_dead,
         )
         self._lock = threading.Lock()
         self._idle: list[LogReader] = []

@@ -1,6 +1,7 @@
 // The system: each role, the servers, the lag, the queues and the pace.
 
 import { ApiError, getJson, showNotice } from "./api.js";
+import { DeadLetters } from "./dead.js";
 import { element, setText } from "./dom.js";
 import { duration, number, words } from "./words.js";
 
@@ -59,4 +60,5 @@ async function poll() {
   setTimeout(poll, EVERY_MS);
 }
 
+if (byId("dead")) new DeadLetters(byId("dead"));
 poll();
