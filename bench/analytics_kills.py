@@ -3,7 +3,8 @@
     python -m bench.analytics_kills [--kills 50] [--cameras 4] [--rate 60] [--seed 1]
 
 Starts Kafka and MongoDB of its own and sends simulated results of cameras with all ten uses, for as long as it takes:
-each time that the role has partitions again it is killed at a random moment of the next seconds. Then a role with a
+of every other camera as another detector does, of the others as workers do, by task, out of order, some of them twice.
+Each time that the role has partitions again it is killed at a random moment of the next seconds. Then a role with a
 group and a database of its own reads the same log without a kill. Compared are events, alerts, counts (occupancy for
 each second, minutes to days, heatmaps, venues), the states of the checkpoints with their offsets, and that each event
 and alert stored is in Kafka too. Exits 1 when anything differs. Writes bench/results/analytics_kills.json.
@@ -25,6 +26,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pymongo
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from rich.console import Console
@@ -33,6 +35,7 @@ from rich.table import Table
 from bench.analytics import CAMERA, SECONDS, make_records
 from bench.fleet import Fleet
 from contracts.faces import FacesRecord
+from contracts.offsets import SETTLES_HEADER, SOURCE_TOPIC_HEADER, OffsetRange, SourceOffset
 from messaging.admin import ensure_topics
 from settings import Settings
 from storage.cameras import Cameras
@@ -40,6 +43,7 @@ from storage.client import connect
 
 RESULTS = Path(__file__).resolve().parent / "results/analytics_kills.json"
 FPS = 5.0
+TASK = 8
 AGO = timedelta(hours=3)
 """Longer ago than what is live, and not so long that retention removes any of it."""
 
@@ -60,6 +64,46 @@ class Trial:
     seed: int = 1
 
 
+class Worker:
+    """Publishes one camera's results as workers do: of two tasks the second first, and every fifth time it again."""
+
+    def __init__(self, producer: KafkaProducer, settings: Settings, partition: int) -> None:
+        self._producer = producer
+        self._settings = settings
+        self._partition = partition
+        self._waiting: list[FacesRecord] = []
+        self._tasks = 0
+        self._published = 0
+        self.end = 0
+        """One past the offset in `Faces` of the last result that is no repeat."""
+
+    def take(self, record: FacesRecord) -> None:
+        """Have a frame in the log, and its result some time later."""
+        place = self._producer.send(self._settings.topic_frames, b"frame", partition=self._partition)
+        source = SourceOffset(self._settings.topic_frames, self._partition, place.get(30).offset)
+        self._waiting.append(replace(record, source=source))
+        if len(self._waiting) == 2 * TASK:
+            self._tasks += 1
+            self._publish(self._waiting[TASK:])
+            if self._tasks % 5 == 0:
+                self._publish(self._waiting[TASK:], again=True)
+            self._publish(self._waiting[:TASK])
+            self._waiting.clear()
+
+    def finish(self) -> None:
+        """Publish what waits."""
+        self._publish(self._waiting)
+
+    def _publish(self, records: list[FacesRecord], *, again: bool = False) -> None:
+        for record in records:
+            settled = OffsetRange(record.source.offset, record.source.offset + 1).encode()
+            headers = [(SETTLES_HEADER, settled), (SOURCE_TOPIC_HEADER, self._settings.topic_frames.encode())]
+            key, topic = record.camera_id.encode(), self._settings.topic_faces
+            self._producer.send(topic, record.encode(), key=key, partition=self._partition, headers=headers)
+            self._published += 1
+            self.end = self.end if again else self._published
+
+
 class Sender(threading.Thread):
     """Sends the results of all cameras in turn, each camera on a partition of its own, until it is told to end."""
 
@@ -73,14 +117,22 @@ class Sender(threading.Thread):
     def run(self) -> None:
         """Send in turn."""
         producer = KafkaProducer(bootstrap_servers=self._settings.kafka_bootstrap_servers.split(","), acks="all")
-        begun_s = time.monotonic()
+        begun_s, cameras = time.monotonic(), camera_ids(self._trial)
+        workers = {one: Worker(producer, self._settings, number) for number, one in enumerate(cameras) if number % 2}
         for number, record in enumerate(endless(make_records(FPS))):
-            for partition, camera_id in enumerate(camera_ids(self._trial)):
-                value = replace(record, camera_id=camera_id).encode()
-                producer.send(self._settings.topic_faces, value, key=camera_id.encode(), partition=partition)
+            for partition, camera_id in enumerate(cameras):
+                result = replace(record, camera_id=camera_id)
+                if camera_id in workers:
+                    workers[camera_id].take(result)
+                    continue
+                key, topic = camera_id.encode(), self._settings.topic_faces
+                producer.send(topic, result.encode(), key=key, partition=partition)
                 self.ends[camera_id] = number + 1
             if self._end.wait(max(0.0, begun_s + number * self._trial.cameras / self._trial.rate - time.monotonic())):
                 break
+        for camera_id, worker in workers.items():
+            worker.finish()
+            self.ends[camera_id] = worker.end
         producer.close()
 
     def end(self) -> dict[str, int]:
@@ -215,7 +267,7 @@ def put_cameras(trial: Trial, settings: Settings) -> None:
     """Store the cameras' settings."""
     client = connect(settings)
     for camera_id in camera_ids(trial):
-        Cameras(client, settings).put(replace(CAMERA, camera_id=camera_id))
+        Cameras(client, settings).put(msgspec.structs.replace(CAMERA, camera_id=camera_id))
     client.close()
 
 
