@@ -202,6 +202,7 @@ def _resumed(one: Checkpoint, run: CameraRun, end: int, source_ends: Mapping[str
         for topic, log_id, stop in one.taken or ()
         if topic not in source_ends or stop <= source_ends[topic]
     }
+    changed = changed or offset != one.offset or len(taken) != len(one.taken or ())
     return _Held(run, one.version, offset, taken, offset if one.taken is None else 0, changed)
 
 

@@ -200,3 +200,36 @@ def test_of_two_owners_one_is_refused(settings: Settings, producer: Producer) ->
     with pymongo.MongoClient(settings.mongodb_uri) as reader:
         reader.drop_database(settings.mongodb_database)
     client.close()
+
+
+def test_a_state_does_not_take_a_new_log_for_the_one_that_it_knows(settings: Settings, producer: Producer) -> None:
+    old = [
+        replace(FacesRecord.decode(value), source=SourceOffset("frames", 0, number), log_id="old")
+        for number, value in enumerate(walkers("a", 10, ago(4000)))
+    ]
+    client = connect(settings)
+
+    def owner(end: int, source_ends: dict[str, int]) -> Keeper:
+        checkpoints = MortalCheckpoints(client, settings, Fate(0, 0))
+        keeper = Keeper(checkpoints, MortalDelivery(client, producer, settings, Fate(0, 0)), settings)
+        keeper.load(0, end, source_ends, 0.0)
+        return keeper
+
+    def new(keeper: Keeper, records: Sequence[FacesRecord]) -> list[bool]:
+        return [keeper.take(0, one.source.offset, one, 0.0, ordered=True) for one in records]
+
+    keeper = owner(0, {})
+    assert all(new(keeper, old))
+    keeper.save(1.0, everything=True)
+    keeper = owner(len(old), {"frames": len(old)})
+    assert not any(new(keeper, old)), "repeats"
+    assert all(new(keeper, [replace(one, log_id="new") for one in old[:20]]))
+    assert not any(new(keeper, [replace(one, log_id="new") for one in old[:20]]))
+    keeper.save(1.0, everything=True)
+    keeper = owner(5, {"frames": 5})
+    keeper.save(1.0, everything=True)
+    keeper = owner(len(old), {"frames": len(old)})
+    assert all(new(keeper, old)), "the log had ended before what the state held"
+    with pymongo.MongoClient(settings.mongodb_uri) as reader:
+        reader.drop_database(settings.mongodb_database)
+    client.close()
