@@ -209,12 +209,12 @@ def _resumed(one: Checkpoint, run: CameraRun, end: int, source_ends: Mapping[str
 def _note(held: _Held, offset: int, record: FacesRecord) -> bool:
     """Note that a state will hold a result that came in order; return False when it does already."""
     source, log_id = record.source, record.log_id
-    before = held.taken.get(source.topic, _Taken(log_id, 0))
-    if log_id is not None and before.log_id not in (None, log_id):
-        before = _Taken(log_id, 0)  # the topic was made anew
-    if source.offset < before.offset:
+    taken = held.taken.get(source.topic)
+    if taken is None or (log_id is not None and taken.log_id not in (None, log_id)):  # the topic was made anew
+        taken = held.taken[source.topic] = _Taken(log_id, 0)
+    if source.offset < taken.offset:
         return False
-    held.taken[source.topic] = _Taken(log_id or before.log_id, source.offset + 1)
+    taken.log_id, taken.offset = log_id or taken.log_id, source.offset + 1
     held.changed = True
     return offset >= held.all_before
 

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from contracts.cameras import Camera
 from contracts.errors import ContractError, UnavailableError
 from contracts.faces import FacesRecord
-from contracts.offsets import OffsetRange, SourceOffset
+from contracts.offsets import OffsetRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.producer import Producer
@@ -320,4 +320,5 @@ def _is_of(result: FacesRecord, number: int, settled: tuple[str, OffsetRange] | 
     """Whether a result is that of the one offset which its record settles."""
     if settled is None or len(settled[1]) != 1:
         return False
-    return result.source == SourceOffset(settled[0], number, settled[1].start)
+    source = result.source
+    return (source.topic, source.partition, source.offset) == (settled[0], number, settled[1].start)
