@@ -21,6 +21,9 @@ Point = tuple[float, float]
 WHOLE_PICTURE = "*"
 """The zone that the analytics add to every camera. No other zone or line may have this name."""
 
+LEAST_CONFIDENCE = 0.01
+"""Below it, a network gives thousands of boxes for a picture."""
+
 MOST_METRES = 10_000.0
 _SMALLEST_AREA = 1e-4
 _SMALLEST_DISTANCE = 1e-3
@@ -39,6 +42,10 @@ def check_camera(camera: Camera) -> None:
     Raises:
         ContractError: a part cannot act as it stands; the message names it and says why.
     """
+    if camera.confidence_threshold is not None and camera.confidence_threshold < LEAST_CONFIDENCE:
+        raise ContractError(
+            f"camera: confidence_threshold should be {LEAST_CONFIDENCE} or more, is {camera.confidence_threshold:g}"
+        )
     for index, zone in enumerate(camera.zones):
         check_zone(zone, f"camera: zones[{index}]")
     for index, line in enumerate(camera.lines):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pymongo import MongoClient
+from pymongo.errors import DuplicateKeyError
 
 from contracts.camera_checks import read_usable
 from contracts.cameras import Camera
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 COLLECTION = "cameras"
 _REVISION = "revision"
+_UNMARKED = "unmarked"
+"""Stands for the mark of a document that another hand wrote, without one."""
 
 
 class Cameras:
@@ -33,6 +36,16 @@ class Cameras:
         with mongo_errors("cannot read a camera"):
             found = self._collection.find_one({"_id": camera_id})
         return None if found is None else _camera(found)
+
+    def get_with_mark(self, camera_id: str) -> tuple[Camera | None, str | None]:
+        """Return a camera and the mark of its last write, None when there is none of this id.
+
+        Raises:
+            UnavailableError: MongoDB does not answer.
+        """
+        with mongo_errors("cannot read a camera"):
+            found = self._collection.find_one({"_id": camera_id})
+        return (None, None) if found is None else (_camera(found), _mark(found))
 
     def page(self, limit: int = 0, after: str | None = None) -> list[Camera]:
         """Return up to `limit` cameras (all of them when 0) in the order of their ids, those behind `after`.
@@ -56,14 +69,36 @@ class Cameras:
             written = self._collection.replace_one({"_id": camera.camera_id}, document, upsert=True)
         return written.matched_count == 0
 
-    def delete(self, camera_id: str) -> bool:
-        """Remove a camera; return whether there was one.
+    def put_over(self, camera: Camera, mark: str | None) -> str | None:
+        """Write the whole document of a camera over the one that has this mark; with None, only if there is none yet.
+
+        Returns:
+            The mark of the new document, None when somebody else was faster: nothing was written.
+
+        Raises:
+            UnavailableError: MongoDB did not take it.
+        """
+        new = uuid.uuid4().hex
+        document = {**camera.to_dict(), _REVISION: new}
+        with mongo_errors("cannot store a camera"):
+            if mark is not None:
+                written = self._collection.replace_one({"_id": camera.camera_id, **_has_mark(mark)}, document)
+                return new if written.matched_count else None
+            try:
+                self._collection.insert_one({"_id": camera.camera_id, **document})
+            except DuplicateKeyError:
+                return None
+        return new
+
+    def delete(self, camera_id: str, mark: str | None = None) -> bool:
+        """Remove a camera, with a mark only the document that has it; return whether there was one.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
+        query = {"_id": camera_id} if mark is None else {"_id": camera_id, **_has_mark(mark)}
         with mongo_errors("cannot remove a camera"):
-            return self._collection.delete_one({"_id": camera_id}).deleted_count == 1
+            return self._collection.delete_one(query).deleted_count == 1
 
     def revisions(self) -> dict[str, str]:
         """Return each camera's id and the mark of its last write.
@@ -139,6 +174,15 @@ class RemoteCameras:
         """Disconnect."""
         if self._client is not None:
             self._client.close()
+
+
+def _mark(document: Document) -> str:
+    mark = document.get(_REVISION)
+    return mark if isinstance(mark, str) and mark else _UNMARKED
+
+
+def _has_mark(mark: str) -> Document:
+    return {_REVISION: {"$in": [None, ""]} if mark == _UNMARKED else mark}
 
 
 def _camera(document: Document) -> Camera | None:

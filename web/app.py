@@ -3,7 +3,7 @@
 from flask import Flask
 
 from settings import Settings
-from web import errors, metrics, security
+from web import errors, metrics, routing, security
 from web.access import gate
 from web.api import (
     alerts,
@@ -18,6 +18,7 @@ from web.api import (
     keys,
     live,
     messages,
+    models,
     notifications,
     openapi_pages,
     uploads,
@@ -40,6 +41,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app = Flask(__name__, static_url_path=frame.static_path())
     app.config.update(MAX_CONTENT_LENGTH=_BODY_BYTES)
     app.json = JsonAnswers(app)
+    routing.install(app)
     metrics.install(app, services.metrics)
     security.install(app, settings)
     errors.install(app)
@@ -52,6 +54,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(alerts.blueprint(services))
     app.register_blueprint(venues.blueprint(services))
     app.register_blueprint(cameras.blueprint(services))
+    app.register_blueprint(models.blueprint(services))
     app.register_blueprint(uploads.blueprint(settings, services))
     app.register_blueprint(jobs.blueprint(services))
     app.register_blueprint(notifications.blueprint(services))

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, WithJsonSchema
 
+from contracts.ids import MOST_CHARACTERS
+from contracts.ids import name as checked_name
 from web.errors import RequestError
 
-MAX_NAME = 200
 _SHOWN = 60
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,7 +29,12 @@ def described(text: str, **limits: Any) -> Any:
 
 Printable = Annotated[str, AfterValidator(_printable)]
 """Text that can be printed, not only of spaces. Give it a length."""
-CameraName = Annotated[Printable, Field(min_length=1, max_length=MAX_NAME)]
+CameraName = Annotated[
+    str,
+    AfterValidator(lambda text: checked_name(text, "the text")),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}),
+]
+"""A camera's id, or the name of a zone, line or venue, in NFC: the rule of `contracts.ids`."""
 Cursor = Annotated[str, Field(max_length=1000)]
 """The `next` of an earlier page."""
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from contracts.camera_checks import LEAST_CONFIDENCE
 from contracts.cameras import Camera
+from contracts.classes import counted_classes
 from contracts.errors import ModelError, UnavailableError
 from contracts.frames import Frame, Origin
 from settings import Settings
@@ -18,9 +20,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _FIRST_LOOK_WITHIN_S = 3.0
-LEAST_CONFIDENCE = 0.01
-"""Below it, a network gives thousands of boxes for a picture, and nobody reads them."""
-_COUNTED = ("person", "head", "face")
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,18 @@ class CameraDetection:
     def class_ids(self, names: Sequence[str]) -> frozenset[int] | None:
         """Return which of a model's classes are reported, None for all.
 
-        By default these are all of a model with one class, else those named person, head or face, else all.
-
         Raises:
             ModelError: the model has none of the classes that the camera asks for.
         """
-        if self.classes is None:
-            wanted = () if len(names) == 1 else _COUNTED
-            return frozenset(index for index, name in enumerate(names) if name in wanted) or None
-        found = frozenset(index for index, name in enumerate(names) if name in self.classes)
-        if not found:
-            known, asked = ", ".join(names), ", ".join(self.classes)
+        counted = counted_classes(names, self.classes)
+        if not counted:
+            known, asked = ", ".join(names), ", ".join(self.classes or ())
             raise ModelError(f"the model {self.model} has none of the camera's classes {asked:.100}, but {known:.100}")
-        return None if len(found) == len(names) else found
+        return (
+            None
+            if len(counted) == len(names)
+            else frozenset(index for index, name in enumerate(names) if name in counted)
+        )
 
 
 class CameraDetections:

@@ -81,7 +81,7 @@ class Rule(Record):
 
 
 class CameraDocument(Record):
-    """The whole document of a camera. In a `PUT` every key may be left out and has then its default."""
+    """The whole document of a camera. In a `PUT` a key that is left out has its default; `source` then stays."""
 
     camera_id: str | None = None
     name: str = ""
@@ -89,7 +89,7 @@ class CameraDocument(Record):
     source: CameraSource | None = None
     model: str | None = None
     classes: list[str] | None = Field(None, min_length=1, max_length=64)
-    confidence_threshold: float | None = Field(None, ge=0, le=1)
+    confidence_threshold: float | None = Field(None, ge=0.01, le=1)
     max_age_ms: int | None = Field(None, ge=1)
     zones: list[Zone] = Field([])
     lines: list[Line] = Field([])

@@ -1,6 +1,7 @@
 """`/api/cameras`: the documents of cameras, how their capture goes, and their newest pictures."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -9,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from pydantic import Field
 
 from contracts.errors import ContractError
+from web import routing
 from web.access import Role, note, principal, requires
 from web.api.camera_records import CameraDocument, CameraPage, CameraStateList
 from web.api.openapi import BINARY, Answer, Content, describes
 from web.errors import RequestError
-from web.parameters import MAX_NAME, Body, CameraName, Cursor, Printable, Query, described
+from web.parameters import Body, CameraName, Cursor, Printable, Query, described
 from web.services import Services
 
 _DEFAULT_LIMIT = 100
@@ -22,7 +24,10 @@ _PICTURES = Content({"image/jpeg": BINARY, "image/png": BINARY, "image/webp": BI
 _DOCUMENT = Content({"application/json": CameraDocument})
 _PICTURE_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
 
-CameraId = Annotated[str, Field(description="The camera's id.")]
+_ETAG = {"ETag": "Names this state of the document."}
+_TAGGED = Answer("The document.", _DOCUMENT, _ETAG)
+
+CameraId = Annotated[str, Field(description="The camera's id. A slash may be sent as `%2F`.")]
 
 
 class Listing(Query):
@@ -51,49 +56,63 @@ def blueprint(services: Services) -> Blueprint:
         items, after = services.cameras.page(query.limit, query.cursor)
         return jsonify({"items": items, "next": after})
 
-    @routes.get("/cameras/<camera_id>")
-    @requires(Role.VIEWER, camera="camera_id")
-    @describes({200: CameraDocument, 404: "There is no such camera."})
-    def get_camera(camera_id: CameraId) -> ResponseReturnValue:
-        """The document of one camera."""
+    def document_of(camera_id: str) -> ResponseReturnValue:
         found = services.cameras.get(camera_id)
         if found is None:
             raise RequestError(404, f"there is no camera {camera_id!r:.80}")
-        return found
+        return found.document, {"ETag": f'"{found.mark}"'}
 
-    @routes.put("/cameras/<camera_id>")
+    @routes.get("/cameras/<camera:camera_id>")
+    @requires(Role.VIEWER, camera="camera_id")
+    @describes({200: _TAGGED, 404: "There is no such camera."})
+    def get_camera(camera_id: CameraId) -> ResponseReturnValue:
+        """The document of one camera. Send its `ETag` as `If-Match` with a `PUT`, so that no change is lost."""
+        return document_of(camera_id)
+
+    @routes.put("/cameras/<camera:camera_id>")
     @requires(Role.OPERATOR, camera="camera_id")
     @describes(
         {
-            200: Answer("The camera was changed.", _DOCUMENT),
-            201: Answer("The camera is new.", _DOCUMENT),
+            200: Answer("The camera was changed.", _DOCUMENT, _ETAG),
+            201: Answer("The camera is new.", _DOCUMENT, _ETAG),
+            409: "Others are changing the camera all the time.",
+            412: "Somebody else has changed the camera since `If-Match` was read, or `If-None-Match: *` found one.",
         },
         body=_DOCUMENT,
     )
     def put_camera(camera_id: CameraId) -> ResponseReturnValue:
         """Write the whole document of a camera.
 
-        It takes effect within seconds. To set or change the address of its source needs an administrator.
+        It takes effect within seconds. A key that is left out gets its default, except for `source`, which stays; null
+        removes it. To set, change or remove the address of the source needs an administrator. With `If-Match` the
+        document is written only over the one that has this `ETag`, with `If-None-Match: *` only if there is none.
         """
-        if len(camera_id) > MAX_NAME or not camera_id.strip() or not camera_id.isprintable():
-            raise RequestError(400, f"a camera's id should be 1 to {MAX_NAME} printable characters")
         may_set_address = principal().role.covers(Role.ADMINISTRATOR)
         try:
-            document, is_new = services.cameras.put(camera_id, _read_document(), may_set_address=may_set_address)
+            written = services.cameras.put(
+                camera_id, _read_document(), only=_condition(), may_set_address=may_set_address
+            )
         except ContractError as error:
             raise RequestError(400, str(error)) from error
-        note(camera_id=camera_id, document=document)
-        return document, 201 if is_new else 200
+        note(camera_id=camera_id, document=written.document)
+        return written.document, 201 if written.is_new else 200, {"ETag": f'"{written.mark}"'}
 
-    @routes.delete("/cameras/<camera_id>")
+    @routes.delete("/cameras/<camera:camera_id>")
     @requires(Role.ADMINISTRATOR, camera="camera_id")
-    @describes({204: "The camera is removed; its results stay.", 404: "There is no such camera."})
+    @describes(
+        {
+            204: "The camera is removed; its results stay.",
+            404: "There is no such camera.",
+            412: "Somebody else has changed the camera since `If-Match` was read.",
+        }
+    )
     def delete_camera(camera_id: CameraId) -> ResponseReturnValue:
         """Remove a camera, and clear its alerts."""
-        if services.cameras.get(camera_id) is not None:
-            services.alerts.clear(camera_id, datetime.now(timezone.utc))
-        if not services.cameras.delete(camera_id):
+        mark = services.cameras.mark_to_delete(camera_id, only=_condition())
+        if mark is None:
             raise RequestError(404, f"there is no camera {camera_id!r:.80}")
+        services.alerts.clear(camera_id, datetime.now(timezone.utc))
+        services.cameras.delete(camera_id, mark)
         return "", 204
 
     @routes.get("/camera-states")
@@ -120,7 +139,7 @@ def blueprint(services: Services) -> Blueprint:
             raise RequestError(400, str(error)) from error
         return Response(data, content_type="image/jpeg", headers=_PICTURE_HEADERS)
 
-    @routes.get("/cameras/<camera_id>/snapshot")
+    @routes.get("/cameras/<camera:camera_id>/snapshot")
     @requires(Role.VIEWER, camera="camera_id")
     @describes(
         {
@@ -137,8 +156,13 @@ def blueprint(services: Services) -> Blueprint:
             415: "What was sent is no picture.",
         }
     )
-    def snapshot(camera_id: CameraId) -> Response:
-        """The newest picture of a camera that was looked at; with `If-None-Match` cheap enough to ask often."""
+    def snapshot(camera_id: CameraId) -> ResponseReturnValue:
+        """The newest picture of a camera that was looked at; with `If-None-Match` cheap enough to ask often.
+
+        Of a camera whose own id ends in `/snapshot`, send that slash as `%2F`.
+        """
+        if routing.ends_escaped("snapshot"):
+            return document_of(f"{camera_id}/snapshot")
         record = services.previews.newest(camera_id)
         if record is None:
             raise RequestError(404, f"no picture of {camera_id!r:.80} is in the log")
@@ -154,6 +178,19 @@ def blueprint(services: Services) -> Blueprint:
         return response
 
     return routes
+
+
+def _condition() -> Callable[[str | None], bool]:
+    """Return whether a document with a mark (None: there is none) may be changed, by `If-Match` and `If-None-Match`."""
+    wanted, unwanted = request.if_match, request.if_none_match
+    has_wanted, has_unwanted = "If-Match" in request.headers, "If-None-Match" in request.headers
+
+    def holds(mark: str | None) -> bool:
+        if has_wanted and (mark is None or not wanted.contains(mark)):
+            return False
+        return not (has_unwanted and mark is not None and unwanted.contains_weak(mark))
+
+    return holds
 
 
 def _read_document() -> dict[str, Any]:

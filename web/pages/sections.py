@@ -12,7 +12,7 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
     """Return the routes of the pages."""
     routes = Blueprint("pages", __name__)
 
-    @routes.get("/cameras/<path:camera_id>")
+    @routes.get("/cameras/<camera:camera_id>")
     @requires(Role.VIEWER)
     def camera(camera_id: str) -> str:
         return render_template("camera.html", camera_id=camera_id)

@@ -39,6 +39,7 @@ from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
 from web.services.lists import AlertList, EventList
 from web.services.messages import Messages
+from web.services.models import Models
 from web.services.notifications import NotificationSettings
 from web.services.overview import OverviewPage
 from web.services.previews import Previews
@@ -69,6 +70,7 @@ class Services:
     alerts: AlertList
     venues: VenueCounts
     cameras: CameraDocuments
+    models: Models
     previews: Previews
     uploads: Uploads
     notifications: NotificationSettings
@@ -141,10 +143,12 @@ class Services:
         for part in (*servers, readiness, enqueuer, system, viewers, alert_feed, feed, preparation):
             closing.callback(part.close)
         frames = Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping)
+        models = Models(settings)
         previews = Previews(settings, frames, results, Snapshots(mongo, settings), CamerasFollower(cameras))
         return cls(
             frames=frames,
-            cameras=CameraDocuments(cameras, CameraStates(mongo, settings), camera_tests, capturing, stopping),
+            cameras=CameraDocuments(cameras, models, CameraStates(mongo, settings), camera_tests, capturing, stopping),
+            models=models,
             previews=previews,
             uploads=Uploads(settings, jobs, cameras),
             notifications=NotificationSettings(NotificationStore(mongo, settings), sending, stopping),
@@ -154,7 +158,7 @@ class Services:
             events=EventList(Events(mongo, settings)),
             venues=VenueCounts(Venues(mongo, settings), settings),
             alerts=AlertList(settings, Alerts(mongo, settings), Events(mongo, settings), producer),
-            overview=OverviewPage(settings, Overview(mongo, settings), results),
+            overview=OverviewPage(settings, Overview(mongo, settings), results, cameras),
             system=system,
             access=access,
             viewers=viewers,

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,10 +17,22 @@ from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
 from storage.leases import Leases
 from web.errors import RequestError
+from web.services.models import Models
 
 _FRESH = timedelta(seconds=8)
 _ANSWER_WITHIN_S = 14.0
 _ASK_EVERY_S = 0.15
+_TRIES = 8
+_CHANGED = "somebody else has changed the camera; read it again"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A document as it is shown, the mark of its last write, and whether that made it."""
+
+    document: dict[str, Any]
+    mark: str
+    is_new: bool
 
 
 class CameraDocuments:
@@ -28,13 +41,15 @@ class CameraDocuments:
     def __init__(
         self,
         cameras: Cameras,
+        models: Models,
         states: CameraStates,
         tests: CameraTests,
         capturing: Leases,
         stopping: threading.Event,
     ) -> None:
-        """Take the repositories, and the leases of the processes that capture."""
+        """Take the repositories, the models, and the leases of the processes that capture."""
         self._cameras = cameras
+        self._models = models
         self._states = states
         self._tests = tests
         self._capturing = capturing
@@ -50,45 +65,85 @@ class CameraDocuments:
         items = found[:limit]
         return [shown(camera) for camera in items], items[-1].camera_id if len(found) > limit else None
 
-    def get(self, camera_id: str) -> dict[str, Any] | None:
-        """Return one document, None when there is none.
+    def get(self, camera_id: str) -> Written | None:
+        """Return one document with its mark, None when there is none.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        camera = self._cameras.get(camera_id)
-        return None if camera is None else shown(camera)
+        camera, mark = self._cameras.get_with_mark(camera_id)
+        return None if camera is None or mark is None else Written(shown(camera), mark, False)
 
-    def put(self, camera_id: str, document: Mapping[str, Any], *, may_set_address: bool) -> tuple[dict[str, Any], bool]:
-        """Write a whole document; return it as it is shown, and whether it is new.
+    def put(
+        self, camera_id: str, document: Mapping[str, Any], *, only: Callable[[str | None], bool], may_set_address: bool
+    ) -> Written:
+        """Write a whole document; return it as it is shown.
 
-        A masked address that comes back keeps its secrets.
+        A document without `source` keeps the source there is. A masked address that comes back keeps its secrets.
+
+        Args:
+            camera_id: from the address.
+            document: JSON types.
+            only: whether a document with this mark may be replaced, or a new one be made (None).
+            may_set_address: whether the caller may set or remove the address that pictures are read from.
 
         Raises:
             ContractError: the document is not as it should be.
-            RequestError: 403, the caller may not set the address that pictures are read from.
+            RequestError: 403, the caller may not set or remove the address; 412, `only` forbids it.
             UnavailableError: MongoDB does not answer.
         """
-        before = self._cameras.get(camera_id)
-        stored_url = None if before is None or before.source is None else before.source.url
+        for _ in range(_TRIES):
+            before, mark = self._cameras.get_with_mark(camera_id)
+            if not only(mark):
+                raise RequestError(412, _CHANGED, code="changed")
+            camera = self._read(camera_id, document, before, may_set_address)
+            written = self._cameras.put_over(camera, mark)
+            if written is not None:
+                return Written(shown(camera), written, mark is None)
+        raise RequestError(409, "others are changing the camera all the time; try again", code="changed")
+
+    def _read(
+        self, camera_id: str, document: Mapping[str, Any], before: Camera | None, may_set_address: bool
+    ) -> Camera:
+        """Read a document, and check all that it asks for."""
         camera = Camera.from_dict({"camera_id": camera_id, **document})
         if camera.camera_id != camera_id:
             raise RequestError(400, f"camera_id should be {camera_id!r:.80} as in the address, or be left out")
         check_camera(camera)
-        if camera.source is not None:
-            url = with_secrets_of(camera.source.url, stored_url)
-            if url != stored_url and not may_set_address:
-                raise RequestError(403, "to set the address of a camera needs the role administrator", code="role")
-            camera = msgspec.structs.replace(camera, source=msgspec.structs.replace(camera.source, url=url))
-        return shown(camera), self._cameras.put(camera)
+        self._models.check(camera)
+        source = None if before is None else before.source
+        if "source" not in document:
+            return msgspec.structs.replace(camera, source=source)
+        if camera.source is None:
+            if source is not None and not may_set_address:
+                raise RequestError(403, "to remove the source of a camera needs the role administrator", code="role")
+            return camera
+        url = with_secrets_of(camera.source.url, None if source is None else source.url)
+        if (source is None or url != source.url) and not may_set_address:
+            raise RequestError(403, "to set the address of a camera needs the role administrator", code="role")
+        return msgspec.structs.replace(camera, source=msgspec.structs.replace(camera.source, url=url))
 
-    def delete(self, camera_id: str) -> bool:
-        """Remove a document; return whether there was one. The camera's results stay.
+    def mark_to_delete(self, camera_id: str, *, only: Callable[[str | None], bool]) -> str | None:
+        """Return the mark of a document that is to be deleted, None when there is none.
 
         Raises:
+            RequestError: 412, `only` forbids to delete the document with this mark.
             UnavailableError: MongoDB does not answer.
         """
-        return self._cameras.delete(camera_id)
+        _, mark = self._cameras.get_with_mark(camera_id)
+        if mark is not None and not only(mark):
+            raise RequestError(412, _CHANGED, code="changed")
+        return mark
+
+    def delete(self, camera_id: str, mark: str) -> None:
+        """Remove the document with this mark. The camera's results stay.
+
+        Raises:
+            RequestError: 412, it has another mark by now.
+            UnavailableError: MongoDB does not answer.
+        """
+        if not self._cameras.delete(camera_id, mark):
+            raise RequestError(412, _CHANGED, code="changed")
 
     def states(self) -> list[dict[str, Any]]:
         """Return how the capture goes of each camera that should be captured; `unknown` where no process says so.

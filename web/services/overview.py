@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from contracts.cameras import Camera
 from contracts.errors import UnavailableError
 from contracts.faces import FacesRecord
 from contracts.times import to_rfc3339
 from settings import Settings
+from storage.cameras import Cameras
 from storage.overview import Overview, TrendPoint
 from storage.results import Results
 
@@ -34,11 +36,13 @@ class OverviewPage:
         settings: Settings,
         overview: Overview,
         results: Results,
+        cameras: Cameras,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._picture_topics = (settings.topic_frames, settings.topic_uploads)
         self._overview = overview
         self._results = results
+        self._cameras = cameras
         self._now = now
         self._lock = threading.Lock()
         self._data: dict[str, Any] | UnavailableError = {}
@@ -68,7 +72,9 @@ class OverviewPage:
         now = self._now()
         if time.monotonic() - self._trends_s >= _TREND_KEPT_S:
             self._read_trends(now)
-        cameras = [self._camera(record, now) for record in self._overview.newest_of_each_camera(CAMERAS_AT_MOST)]
+        newest = list(self._overview.newest_of_each_camera(CAMERAS_AT_MOST))
+        known = {one.camera_id: one for one in self._cameras.of_ids([record.camera_id for record in newest])}
+        cameras = [self._camera(record, known.get(record.camera_id), now) for record in newest]
         live = [camera for camera in cameras if camera["state"] == "live"]
         return {
             "at": to_rfc3339(now),
@@ -92,9 +98,11 @@ class OverviewPage:
             self._trends = merge_trends(self._trends, self._overview.trends(cut, _BUCKET_S), start, cut)
         self._trends_s = time.monotonic()
 
-    def _camera(self, record: FacesRecord, now: datetime) -> dict[str, Any]:
+    def _camera(self, record: FacesRecord, camera: Camera | None, now: datetime) -> dict[str, Any]:
         return {
             "camera_id": record.camera_id,
+            "name": "" if camera is None else camera.name,
+            "venue": None if camera is None else camera.venue,
             "state": state_of(record, now),
             "has_picture": record.source.topic in self._picture_topics,
             "result": record.to_dict(),

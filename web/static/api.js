@@ -8,7 +8,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Fetch JSON; returns [status, body]. Throws an ApiError with a message fit to be shown. */
+/** Fetch JSON; returns [status, body, ETag]. Throws an ApiError with a message fit to be shown. */
 export async function fetchJson(url, options = {}) {
   let answer;
   try {
@@ -18,7 +18,7 @@ export async function fetchJson(url, options = {}) {
     throw new ApiError("Crowdwatch does not answer. Is it running?");
   }
   const body = await answer.json().catch(() => null);
-  if (answer.ok) return [answer.status, body];
+  if (answer.ok) return [answer.status, body, answer.headers.get("ETag")];
   if (answer.status === 401) location.reload(); // the session ended: the page sends on to the sign-in
   throw new ApiError(body?.error?.message ?? `The answer was ${answer.status} ${answer.statusText}`, answer.status);
 }
@@ -27,8 +27,8 @@ export async function fetchJson(url, options = {}) {
 export const getJson = async (url) => (await fetchJson(url))[1];
 
 /** Send JSON; returns the body of the answer. */
-export async function sendJson(method, url, body) {
-  const options = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+export async function sendJson(method, url, body, headers = {}) {
+  const options = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
   return (await fetchJson(url, options))[1];
 }
 

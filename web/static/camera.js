@@ -1,10 +1,11 @@
 // A camera's page: its live picture, the editor over it, its settings and its counts.
 
-import { ApiError, attempt, cameraUrl, fetchJson, getJson, pictureUrl, sendJson, showNotice, withQuery } from "./api.js";
+import { ApiError, cameraUrl, fetchJson, getJson, pictureUrl, showNotice, withQuery } from "./api.js";
 import { fillCameraForm } from "./camera_form.js";
 import { TimeChart } from "./chart.js";
 import { element, setText } from "./dom.js";
 import { Editor } from "./editor.js";
+import { button } from "./forms.js";
 import { LiveResults } from "./live.js";
 import { PictureView } from "./picture.js";
 import { fillShapeForm } from "./shape_form.js";
@@ -28,6 +29,8 @@ const badge = new StateBadge();
 const editor = new Editor({ onChange: onEdited, onHint: (words) => setText(byId("tool-hint"), words) });
 const minutes = new Map(); // of each zone's name: [ms, count] of the last minute
 let camera = null;
+let tag = null; // names the state of the document that was read
+let models = [];
 let result = null;
 let shown = null;
 let loading = false;
@@ -37,26 +40,30 @@ let isNew = false;
 
 async function load() {
   try {
-    camera = await getJson(cameraUrl(camera_id));
+    [, camera, tag] = await fetchJson(cameraUrl(camera_id));
     isNew = false;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status !== 404) return showNotice(byId("notices"), `The camera's settings cannot be read: ${error.message}`);
     isNew = true;
+    tag = null;
     camera = { camera_id };
   }
+  models = await getJson("/api/models").then(({ items }) => items, () => []);
   camera = { ...emptyCamera(), ...camera };
   byId("title").textContent = camera.name || camera_id;
   editor.edit(camera);
-  fillCameraForm(byId("settings"), camera, markChanged, isNew);
+  fillCameraForm(byId("settings"), camera, models, markChanged, isNew);
   showShapes();
   for (const id of ["draw-zone", "draw-line", "draw-ground"]) byId(id).disabled = !mayEdit;
   if (!mayEdit) for (const input of byId("settings").elements) input.disabled = true;
+  byId("save").disabled = true;
+  setText(byId("saved"), "");
 }
 
 const emptyCamera = () => ({
-  camera_id, name: "", venue: null, source: null, model: null, confidence_threshold: null, max_age_ms: null, zones: [], lines: [],
-  ground_plane: null, distance_limit_m: 1.5, retention_days: 30, blur_faces: false, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC",
+  camera_id, name: "", venue: null, source: null, model: null, classes: null, confidence_threshold: null, max_age_ms: null, zones: [], lines: [],
+  ground_plane: null, distance_limit_m: 1.5, rules: {}, retention_days: 30, blur_faces: false, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC",
 });
 
 function markChanged() {
@@ -67,12 +74,29 @@ function markChanged() {
 async function save() {
   byId("save").disabled = true;
   const sent = JSON.stringify(camera);
-  const went = await attempt(byId("notices"), async () => void (await sendJson("PUT", cameraUrl(camera_id), camera)));
-  if (!went) return markChanged();
+  try {
+    const headers = { "Content-Type": "application/json", ...(tag ? { "If-Match": tag } : { "If-None-Match": "*" }) };
+    [, , tag] = await fetchJson(cameraUrl(camera_id), { method: "PUT", body: sent, headers });
+    byId("notices").replaceChildren();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    markChanged();
+    return error.status === 412 ? showConflict() : showNotice(byId("notices"), error.message);
+  }
   isNew = false;
   byId("title").textContent = camera.name || camera_id;
   if (sent !== JSON.stringify(camera)) return markChanged();
   setText(byId("saved"), "Saved");
+}
+
+/** Say that somebody else was faster: what is on this page would undo their change. */
+function showConflict() {
+  showNotice(byId("notices"), "Somebody else has changed this camera since you opened it. Nothing was saved. Reload it to see their changes; yours are lost then.");
+  const reload = button("Reload the camera", async () => {
+    await load();
+    byId("notices").replaceChildren();
+  });
+  byId("notices").append(reload);
 }
 
 // ---- Zones and lines

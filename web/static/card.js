@@ -16,6 +16,9 @@ export class CameraCard {
     this.badge = new StateBadge();
     this.number = element("b");
     this.unit = document.createTextNode("faces");
+    this.camera_id = camera_id;
+    this.link = element("a", { class: "camera-link", href: cameraPage(camera_id) }, camera_id);
+    this.venue = element("small", { class: "camera-venue" });
     this.when = element("time");
     this.alerts = element("a", { class: "card-alerts", href: "/alerts", hidden: true });
     this.view.root.append(this.badge.root);
@@ -26,7 +29,7 @@ export class CameraCard {
       element(
         "div",
         { class: "about" },
-        element("h3", {}, element("a", { class: "camera-link", href: cameraPage(camera_id) }, camera_id)),
+        element("h3", {}, this.link, this.venue),
         element("p", { class: "when" }, this.when, this.alerts),
         element("p", { class: "count" }, this.number, this.unit),
       ),
@@ -45,6 +48,9 @@ export class CameraCard {
   /** Take in what the overview says of the camera. */
   update(camera, period) {
     this.hasPicture = camera.has_picture;
+    setText(this.link, camera.name || this.camera_id);
+    setText(this.venue, camera.venue ? ` ${camera.venue}` : "");
+    this.link.title = this.camera_id;
     this.state = camera.state;
     this.showState();
     this.trend.show(camera.trend, period);

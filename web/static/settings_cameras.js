@@ -1,6 +1,6 @@
 // The cameras: those that there are, and a form that adds one by its address.
 
-import { allItems, ApiError, attempt, call, cameraPage, cameraUrl, fetchJson, getJson, sendJson, showNotice } from "./api.js";
+import { allItems, ApiError, attempt, call, cameraPage, cameraUrl, fetchJson, sendJson, showNotice } from "./api.js";
 import { element } from "./dom.js";
 import { button, field, valuesOf, wide } from "./forms.js";
 import { number } from "./words.js";
@@ -52,8 +52,8 @@ function fillTable(place, cameras, read) {
 
 async function change(place, camera, changed, read) {
   const went = await attempt(place, async () => {
-    const current = await getJson(cameraUrl(camera.camera_id));
-    await sendJson("PUT", cameraUrl(camera.camera_id), { ...current, source: { ...current.source, ...changed } });
+    const [, current, tag] = await fetchJson(cameraUrl(camera.camera_id));
+    await sendJson("PUT", cameraUrl(camera.camera_id), { ...current, source: { ...current.source, ...changed } }, { "If-Match": tag });
   });
   if (went) read();
 }
@@ -74,13 +74,11 @@ function fillForm(form, read) {
     event.preventDefault();
     const { camera_id, name, url, fps } = valuesOf(form);
     const went = await attempt(notices, async () => {
-      const known = await fetchJson(cameraUrl(camera_id)).catch((error) => {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      });
-      if (known) throw new ApiError(`There is a camera ${camera_id} already`);
       const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
-      await sendJson("PUT", cameraUrl(camera_id), { camera_id, name: name ?? "", source: { url, fps, enabled: true }, time_zone });
+      const document = { camera_id: camera_id.normalize("NFC"), name: name ?? "", source: { url, fps, enabled: true }, time_zone };
+      await sendJson("PUT", cameraUrl(camera_id), document, { "If-None-Match": "*" }).catch((error) => {
+        throw error.status === 412 ? new ApiError(`There is a camera ${camera_id} already`) : error;
+      });
     });
     if (!went) return;
     fillForm(form, read);

@@ -2,12 +2,13 @@
 
 import { element } from "./dom.js";
 import { button, choice, field, ticks } from "./forms.js";
+import { scheduleRows } from "./rules_form.js";
 
 const ROLES = [
   ["density", "Density"], ["queue", "Queue"], ["restricted", "Restricted: nobody may be here"], ["display", "Display: who looks at it"], ["exit", "Exit"],
+  ["ignore", "Ignore: nobody in it is analysed"],
 ];
 const ANCHORS = [["center", "The middle of its box (faces)"], ["bottom_center", "The foot of its box (whole people)"]];
-const WHOLE_DAY = { days: "mon-sun", from: "00:00", to: "24:00" };
 
 /** Fill `place` with the form of what is selected in `editor`; `onRename` is told when a name changed. */
 export function fillShapeForm(place, editor, { disabled, onRename }) {
@@ -59,39 +60,8 @@ function zoneFields(editor, onRename) {
   ];
 }
 
-function scheduleFields(editor) {
-  const zone = editor.current;
-  const rows = element("div", { class: "schedule" });
-  const fill = () => {
-    rows.replaceChildren(...zone.schedule.map(scheduleRow));
-    if (!zone.schedule.length) rows.append(element("p", { class: "hint" }, "At all times"));
-  };
-  const scheduleRow = (one, place) => {
-    const edit = (name) => (value) => {
-      one[name] = value;
-      editor.changed();
-    };
-    const remove = button("Remove", () => {
-      zone.schedule.splice(place, 1);
-      editor.changed();
-      fill();
-    });
-    return element(
-      "div", { class: "row" },
-      field({ label: "Days", value: one.days, required: true, pattern: "[a-z]{3}(-[a-z]{3})?(,\\s*[a-z]{3}(-[a-z]{3})?)*", title: "such as mon-fri or sat,sun", onChange: edit("days") }),
-      field({ label: "From", value: one.from, required: true, pattern: "([01]\\d|2[0-3]):[0-5]\\d", title: "such as 22:00", onChange: edit("from") }),
-      field({ label: "To", value: one.to, required: true, pattern: "([01]\\d|2[0-3]):[0-5]\\d|24:00", title: "such as 06:00", onChange: edit("to") }),
-      remove,
-    );
-  };
-  const add = button("Add a time", () => {
-    zone.schedule.push({ ...WHOLE_DAY });
-    editor.changed();
-    fill();
-  });
-  fill();
-  return element("fieldset", { class: "whole" }, element("legend", {}, "When its rules hold, in the camera's time zone"), rows, add);
-}
+const scheduleFields = (editor) =>
+  element("fieldset", { class: "whole" }, element("legend", {}, "When its rules hold, in the camera's time zone"), ...scheduleRows(editor.current.schedule, () => editor.changed()));
 
 function lineFields(editor, onRename) {
   const line = editor.current;

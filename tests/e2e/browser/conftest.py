@@ -20,7 +20,7 @@ ARTIFACTS = Path(__file__).parents[3] / "artifacts" / "browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_WITHIN_S = 150
 WAIT_MS = 60_000  # for whatever a page is to show: other tests may have the processors meanwhile
-EXPECTED = re.compile(r"status of 40[34]")  # what a page asks for to see whether it is there
+EXPECTED = re.compile(r"status of (40[34]|412)")  # what a page asks for to see whether it is there, or unchanged
 
 expect.set_options(timeout=WAIT_MS)
 

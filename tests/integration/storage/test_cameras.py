@@ -1,9 +1,9 @@
 """Cameras in a real MongoDB."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from pymongo import MongoClient
 
 from contracts.cameras import Camera, CameraSource, LineSettings, ZoneSettings

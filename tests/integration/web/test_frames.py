@@ -3,6 +3,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import OffsetRange, SourceOffset
 from contracts.tasks import QUEUE_INTERACTIVE
@@ -137,6 +139,7 @@ def test_lists_go_newest_first_page_by_page(web, detector, settings):
     assert camera["next"] is None
 
 
+@pytest.mark.acts("name", "venue")
 def test_the_overview_shows_the_newest_of_each_camera(web, detector, settings):
     assert web.client().get("/overview.json").json["cameras"] == []
     now = web.services.overview._now()
@@ -145,6 +148,7 @@ def test_the_overview_shows_the_newest_of_each_camera(web, detector, settings):
             SourceOffset(settings.topic_frames, 0, offset), camera_id=f"gate-{offset % 2}", faces=offset
         )
         detector.store(replace(result, captured_at=now, detected_at=now))
+    web.client().put("/api/cameras/gate-1", json={"name": "North gate", "venue": "Arena"})
     old = detector.result(SourceOffset("other-detector", 0, 0), camera_id="old")
     detector.store(old)
     time.sleep(1)
@@ -154,8 +158,11 @@ def test_the_overview_shows_the_newest_of_each_camera(web, detector, settings):
     assert [camera["state"] for camera in shown["cameras"]] == ["live", "live", "quiet"]
     assert cameras["gate-1"]["result"]["source"]["offset"] == 5
     assert cameras["gate-1"]["has_picture"]
+    assert (cameras["gate-1"]["name"], cameras["gate-1"]["venue"]) == ("North gate", "Arena")
     assert cameras["old"] == {
         "camera_id": "old",
+        "name": "",
+        "venue": None,
         "state": "quiet",
         "has_picture": False,
         "result": old.to_dict(),

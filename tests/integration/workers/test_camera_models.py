@@ -79,6 +79,7 @@ def site(fleet, documents, foreign, picture, settings: Settings, tmp_path):
     client.close()
 
 
+@pytest.mark.acts("model", "classes", "confidence_threshold", "max_age_ms")
 def test_every_camera_is_detected_by_its_own_document_at_once(site: Site) -> None:
     for camera in (
         Camera("plain"),

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from contracts.cameras import Camera, CameraSource
 from settings import Settings
@@ -69,6 +69,7 @@ def gate(server: CameraServer, camera_id: str = "gate-1", path: str = "/live", f
     return Camera(camera_id, source=CameraSource(url, fps=fps))
 
 
+@pytest.mark.acts("source.url", "source.fps", "source.enabled")
 def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Path) -> None:
     with camera_server([JPEG]) as server:
         port = server.server_port
@@ -83,6 +84,9 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
     assert state is not None and "127.0.0.1" in str(state.error) and PASSWORD not in str(state)
     with camera_server([JPEG], port) as server:
         assert world.wait_for("gate-1", is_live) < 10
+        world.wait_for("gate-1", lambda state: is_live(state) and state.fps > 6)
+        world.cameras.put(gate(server, fps=2))
+        world.wait_for("gate-1", lambda state: is_live(state) and state.fps < 4)
         world.cameras.put(replace(gate(server), source=replace(gate(server).source, enabled=False)))
         world.wait_for("gate-1", lambda state: state is None)
         question = world.tests.ask(gate(server).source.url, datetime.now(timezone.utc))

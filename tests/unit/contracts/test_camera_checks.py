@@ -40,6 +40,7 @@ def test_a_usual_camera_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"confidence_threshold": 0.0}, "0.01 or more, is 0"),
         (zone((0, 0), (1, 0), (0, 0), (1, 0)), "3 different points or more, has 2"),
         (zone((0, 0), (0.5, 0.5), (1, 1)), "cover at least"),
         (zone((0, 0), (1, 1), (1, 0), (0, 0.9)), "not cross or touch itself"),

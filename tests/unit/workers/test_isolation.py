@@ -4,8 +4,10 @@ import sys
 import time
 from datetime import datetime, timezone
 
+import cv2
 import psutil
 import pytest
+from skimage.data import astronaut
 
 from contracts.errors import UnavailableError
 from contracts.faces import ModelInfo, Status
@@ -128,3 +130,21 @@ def test_a_frame_that_is_too_old_is_not_tried(isolator):
 def test_a_child_is_told_how_its_camera_is_detected_and_holds_one_model(isolator):
     asked = [isolator.run(_frame(b"how", camera)).error for camera in ("gate", "gate", "heads", "gate")]
     assert asked == ["m m 0.5 None 1", "m m 0.5 None 2", "h h 0.7 ['head'] 1", "m m 0.5 None 1"]
+
+
+def test_the_real_child_detects_as_each_camera_asks(tmp_path):
+    settings = Settings(cache_dir=tmp_path, runtime="onnxruntime")
+    how = {
+        "gate": CameraDetection(settings.model, 0.5),
+        "strict": CameraDetection(settings.model, 0.99),
+        "heads": CameraDetection(settings.model, 0.5, ("head",)),
+        "lost": CameraDetection("no-such-model", 0.5),
+    }
+    portrait = cv2.imencode(".png", cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR))[1].tobytes()
+    isolator = Isolator(settings, how.__getitem__, lambda _: None)
+    results = {camera: isolator.run(_frame(portrait, camera)) for camera in how}
+    isolator.close()
+    assert [len(results[camera].faces) for camera in how] == [1, 0, 0, 0]
+    assert (results["strict"].model.name, results["strict"].model.confidence_threshold) == (settings.model, 0.99)
+    assert "none of the camera's classes head" in results["heads"].error
+    assert "unknown model 'no-such-model'" in results["lost"].error
