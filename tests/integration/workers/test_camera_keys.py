@@ -117,8 +117,8 @@ EFFECTS: list[tuple[str, dict[str, Any], Check]] = [
     ("zones.limit", zone(limit=None), lambda seen: "density_level" not in seen.kinds()),
     (
         "zones.area_m2",
-        zone(area_m2=0.3, limit=None),
-        lambda seen: any(one["value"].get("per_m2") for one in seen.events if one["kind"] == "density_level"),
+        zone(area_m2=0.5),
+        lambda seen: any(one["value"]["per_m2"] == 2 for one in seen.events if one["kind"] == "density_level"),
     ),
     ("zones.roles: density", zone(roles=["density"]), lambda seen: seen.kinds() & ROLE_KINDS == {"density_level"}),
     ("zones.roles: queue", zone(roles=["queue"]), lambda seen: seen.kinds() & ROLE_KINDS == {"queue_left"}),
@@ -202,5 +202,7 @@ def test_each_key_changes_what_the_analytics_find(
 
         until("all cameras are analysed", lambda: all(analysed(name) for name, _, _ in cases), 120)
         found = {name: seen(name) for name, _, _ in cases}
-    failing = {name: (sorted(found[name].kinds()), found[name].venues) for name, _, ok in cases if not ok(found[name])}
+    failing = {
+        name: (sorted(found[name].kinds()), found[name].directions()) for name, _, ok in cases if not ok(found[name])
+    }
     assert failing == {}
