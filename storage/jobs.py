@@ -4,7 +4,7 @@ The files lie in GridFS, so that whoever works on a job reaches them, and an ans
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -70,6 +70,9 @@ class Job:
         expected: how many there will be, as far as the video says.
         total: how many there are, once all are sent.
         touched_at: when `sent` was written last.
+        captured_at: when its first frame was taken, as the uploader says.
+        first_at: the time of its first frame, once the first sender has begun; the others count from it.
+        since: by partition of `frames`, where the log ended before its first frame was sent.
     """
 
     job_id: str
@@ -87,6 +90,9 @@ class Job:
     error: str | None = None
     touched_at: datetime | None = None
     finished_at: datetime | None = None
+    captured_at: datetime | None = None
+    first_at: datetime | None = None
+    since: Mapping[str, int] | None = None
 
 
 class Jobs:
@@ -182,17 +188,22 @@ class Jobs:
         with mongo_errors("cannot store a job"):
             self._collection.insert_one(_to_document(job))
 
-    def next_frame_id(self, camera_id: str, now_ms: int) -> int:
-        """Return a first frame id for a new job of this camera: the time, or what lies behind the camera's last job.
+    def next_frame_id(self, camera_id: str, at_least: int, *, begun_besides: str | None = None) -> int:
+        """Return a first frame id for a job of this camera: `at_least`, or what lies behind the camera's last job.
+
+        With `begun_besides`, the id of a job, only those of the others count that have begun.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
+        query: Document = {"camera_id": camera_id}
+        if begun_besides is not None:
+            query |= {"_id": {"$ne": begun_besides}, "touched_at": {"$ne": None}}
         with mongo_errors("cannot read the jobs"):
-            last = self._collection.find_one({"camera_id": camera_id}, sort=[("first_frame_id", DESCENDING)])
+            last = self._collection.find_one(query, sort=[("first_frame_id", DESCENDING)])
         if last is None:
-            return now_ms
-        return max(now_ms, int(last["first_frame_id"] + (last["total"] or FRAMES_AT_MOST)))
+            return at_least
+        return max(at_least, int(last["first_frame_id"] + (last["total"] or FRAMES_AT_MOST)))
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, None when there is none.
@@ -269,8 +280,9 @@ _OPEN: Document = {"state": {"$in": [JobState.QUEUED.value, JobState.RUNNING.val
 
 
 def _results_of(job: Job) -> Document:
-    frames = {"$gte": job.first_frame_id, "$lt": job.first_frame_id + FRAMES_AT_MOST}
-    return {"camera_id": job.camera_id, "captured_at": {"$gte": job.created_at}, "frame_id": frames}
+    """Return the query of a job's results; the time is there for the index, as the ids alone say which they are."""
+    frames = {"$gte": job.first_frame_id, "$lt": job.first_frame_id + (job.total or FRAMES_AT_MOST)}
+    return {"camera_id": job.camera_id, "captured_at": {"$gte": job.first_at or job.created_at}, "frame_id": frames}
 
 
 def _to_document(job: Job) -> Document:
@@ -290,6 +302,9 @@ def _to_document(job: Job) -> Document:
         "error": job.error,
         "touched_at": job.touched_at,
         "finished_at": job.finished_at,
+        "captured_at": job.captured_at,
+        "first_at": job.first_at,
+        "since": job.since,
     }
 
 

@@ -157,9 +157,18 @@ class VideoFile:
                 log.warning("%s ends early: %s", self.name, error.strerror)
 
     def duration_s(self) -> float:
-        """As `Source.duration_s`."""
+        """As `Source.duration_s`, by the times of the packets: what a container says of its length may be wrong."""
         with self.container() as container:
-            return (container.duration or 0) / 1_000_000
+            stream = container.streams.video[0]
+            frame_s, end_s = _frame_s(stream), 0.0
+            clock = MediaClock(frame_s)
+            try:
+                for packet in container.demux(stream):
+                    if packet.size:
+                        end_s = clock.tick(_seconds(packet.dts, packet, stream)) + frame_s
+            except av.error.FFmpegError:
+                pass
+            return end_s
 
     def container(self) -> InputContainer:
         """Open the file; raises ConfigurationError when it cannot be read as video."""
@@ -308,11 +317,11 @@ class MediaClock:
 def _read(container: InputContainer, on_damage: Callable[[str], None]) -> Iterator[Grab]:
     """Yield the frames of the first video stream; raises FFmpegError when the container itself breaks."""
     stream = container.streams.video[0]
-    clock = MediaClock(float(1 / stream.average_rate) if stream.average_rate else 1 / 25)
+    clock = MediaClock(_frame_s(stream))
     for packet in container.demux(stream):
         jpeg = whole_jpeg(packet, stream)
         if jpeg is not None:
-            yield Grab(clock.tick(_seconds(packet, stream)), partial(EncodedPicture, jpeg, "image/jpeg"))
+            yield Grab(clock.tick(_seconds(packet.pts, packet, stream)), partial(EncodedPicture, jpeg, "image/jpeg"))
             continue
         try:
             frames = packet.decode()
@@ -322,7 +331,7 @@ def _read(container: InputContainer, on_damage: Callable[[str], None]) -> Iterat
         for frame in frames:
             if not isinstance(frame, VideoFrame):
                 continue
-            at_s = clock.tick(_seconds(frame, stream))
+            at_s = clock.tick(_seconds(frame.pts, frame, stream))
             if frame.is_corrupt:
                 on_damage("a frame is damaged")
                 continue
@@ -337,9 +346,13 @@ def whole_jpeg(packet: "Packet[VideoStream]", stream: VideoStream) -> bytes | No
     return data if data.startswith(b"\xff\xd8") and b"\xff\xc4" in data and b"\xff\xd9" in data[-16:] else None
 
 
-def _seconds(part: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> float | None:
+def _frame_s(stream: VideoStream) -> float:
+    return float(1 / stream.average_rate) if stream.average_rate else 1 / 25
+
+
+def _seconds(stamp: int | None, part: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> float | None:
     base = part.time_base or stream.time_base
-    return None if part.pts is None or base is None else float(part.pts * base)
+    return None if stamp is None or base is None else float(stamp * base)
 
 
 def with_video(container: InputContainer) -> InputContainer:

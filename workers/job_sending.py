@@ -2,6 +2,9 @@
 
 A frame's id follows from its place in the job, and a camera's frames lie in one partition in the order they were sent.
 So the log itself says how far a killed sender came: what it holds behind the last noted place is not sent again.
+
+An upload ends when it was uploaded, or begins when its uploader says that it was taken. No frame of it is dated later
+than the upload: one that would be, because the container lies about its length, bears the time of the upload.
 """
 
 import threading
@@ -18,6 +21,7 @@ from tempfile import TemporaryDirectory
 from contracts.errors import PictureError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import SourceOffset
+from contracts.times import to_milliseconds
 from messaging.producer import Producer
 from messaging.reader import LogReader
 from settings import Settings
@@ -52,6 +56,7 @@ class JobSender:
         self._stop = stop
         self._sent = job.sent
         self._place = job.place
+        self._first_at = job.first_at
         self._waiting: deque[Future[SourceOffset]] = deque()
         self._noted_s = time.monotonic()
 
@@ -65,6 +70,8 @@ class JobSender:
         """
         if self._job.touched_at is not None:
             self._sent = self._sent_before()
+        if self._place is None and self._job.since is None:
+            self._mark()
         try:
             return self._send_rest()
         except UnavailableError:
@@ -89,7 +96,18 @@ class JobSender:
             return self._video(skip)
         return self._pictures(skip)
 
+    def _date(self, duration_s: float) -> None:
+        """Settle the time of the first frame. It is noted before any frame is sent: whoever resumes dates by it."""
+        if self._first_at is not None:
+            return
+        latest = self._job.created_at - timedelta(seconds=duration_s)
+        given = self._job.captured_at
+        self._first_at = to_milliseconds(latest if given is None else min(given, latest))
+        if not self._jobs.change(self._job.job_id, first_at=self._first_at):
+            raise Stopped
+
     def _pictures(self, skip: int) -> Generator[tuple[float, bytes], None, None]:
+        self._date((len(self._job.files) - 1) * _PICTURE_STEP_S)
         for number, file in enumerate(self._job.files):
             if number < skip:
                 continue
@@ -100,8 +118,9 @@ class JobSender:
 
     def _video(self, skip: int) -> Generator[tuple[float, bytes], None, None]:
         with self._local_copy() as path, VideoProcess(self._settings, path, self._job.fps, skip) as video:
-            expected = round(video.duration_s() * self._job.fps) or None
-            self._jobs.change(self._job.job_id, expected=expected)
+            duration_s = video.duration_s()
+            self._date(duration_s)
+            self._jobs.change(self._job.job_id, expected=round(duration_s * self._job.fps) or None)
             yield from video.frames()
 
     @contextmanager
@@ -117,9 +136,10 @@ class JobSender:
         self._hold_back(number)
         while len(self._waiting) >= _UNACKNOWLEDGED_AT_MOST:
             self._settle(patiently=True)
+        assert self._first_at is not None
         headers = FrameHeaders(
             frame_id=self._job.first_frame_id + number,
-            captured_at=self._job.created_at + timedelta(seconds=at_s),
+            captured_at=min(self._first_at + timedelta(seconds=at_s), self._job.created_at),
             content_type=picture_type(picture),
             origin=Origin.UPLOAD,
         )
@@ -158,19 +178,20 @@ class JobSender:
         if not goes_on or self._stop.is_set():
             raise Stopped
 
+    def _mark(self) -> None:
+        """Note where the log ends before the first frame of the job is sent."""
+        with self._reader() as reader:
+            ends = reader.ends(reader.partitions([self._settings.topic_frames]))
+        since = {str(partition): end for (_, partition), end in ends.items()}
+        if not self._jobs.change(self._job.job_id, since=since):
+            raise Stopped
+
     def _sent_before(self) -> int:
         """Return how many frames of the job the log holds, sent by one who was killed before it noted them."""
-        assert self._job.touched_at is not None
-        topic, key = self._settings.topic_frames, self._job.camera_id.encode()
-        reader, sent = LogReader(self._settings), self._job.sent
-        reader.start(_START_TIMEOUT_S, [topic])
-        try:
-            ends = reader.positions_at([topic], self._job.touched_at + _STILL_SENDING)
-            if self._job.place is None:
-                positions = reader.positions_at([topic], self._job.touched_at - _STILL_SENDING)
-            else:
-                place = self._job.place
-                positions = {(place.topic, place.partition): place.offset}
+        key, sent = self._job.camera_id.encode(), self._job.sent
+        with self._reader() as reader:
+            positions = self._unnoted(reader)
+            ends = reader.ends(positions)
             while any(position < ends[where] for where, position in positions.items()):
                 records, positions = reader.read_since(positions, _READ_AT_ONCE)
                 for record in records:
@@ -179,6 +200,23 @@ class JobSender:
                         number = frame_id - self._job.first_frame_id
                         if 0 <= number < FRAMES_AT_MOST and number >= sent:
                             sent, self._place = number + 1, record.source
+        return sent
+
+    def _unnoted(self, reader: LogReader) -> dict[tuple[str, int], int]:
+        """Return from where on the log may hold frames that are not noted."""
+        topic, place, since = self._settings.topic_frames, self._job.place, self._job.since
+        if place is not None:
+            return {(place.topic, place.partition): place.offset}
+        if since is not None:
+            return {(topic, int(partition)): offset for partition, offset in since.items()}
+        assert self._job.touched_at is not None  # begun by a version that noted no `since`
+        return reader.positions_at([topic], self._job.touched_at - _STILL_SENDING)
+
+    @contextmanager
+    def _reader(self) -> Iterator[LogReader]:
+        reader = LogReader(self._settings)
+        reader.start(_START_TIMEOUT_S, [self._settings.topic_frames])
+        try:
+            yield reader
         finally:
             reader.close()
-        return sent

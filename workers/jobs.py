@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from prometheus_client import Counter
@@ -122,7 +122,7 @@ class JobsRole:
             job = self._jobs.get(job_id)  # as it is now: another may have been at it
             if job is None or job.total is not None:
                 return
-            self._begin(job)
+            job = self._begin(job)
             sender = JobSender(self._settings, self._jobs, self._producer, job, stop)
             try:
                 total = sender.run()
@@ -145,9 +145,18 @@ class JobsRole:
         except UnavailableError as error:
             log.warning("job %s goes on later: %s", job_id, error)
 
-    def _begin(self, job: Job) -> None:
-        if job.touched_at is None:
-            self._jobs.change(job.job_id, state=JobState.RUNNING.value, touched_at=datetime.now(timezone.utc))
+    def _begin(self, job: Job) -> Job:
+        """Mark a job as begun and return it. Its frames get ids behind those of the camera's jobs before it.
+
+        Two uploads at the same moment may have been given the same ids; here one job of a camera follows the other.
+        """
+        if job.touched_at is not None:
+            return job
+        first = self._jobs.next_frame_id(job.camera_id, job.first_frame_id, begun_besides=job.job_id)
+        begun = replace(job, first_frame_id=first, state=JobState.RUNNING)
+        fields = {"first_frame_id": first, "state": JobState.RUNNING.value, "touched_at": datetime.now(timezone.utc)}
+        self._jobs.change(job.job_id, **fields)
+        return begun
 
     def _end(self, job: Job, state: JobState, error: str | None = None) -> None:
         if self._jobs.finish(job.job_id, state, datetime.now(timezone.utc), error):

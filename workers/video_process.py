@@ -55,7 +55,7 @@ class VideoProcess:
             pipe.close()
 
     def duration_s(self) -> float:
-        """Return how long the video says that it is, 0 when it does not. Ask this first.
+        """Return how long the video is by the times of its pictures. Ask this first.
 
         Raises:
             PictureError: it cannot be read as video.

@@ -1,6 +1,8 @@
 """Jobs as the HTTP interface describes them."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from web.api.records import Faces, Record, Time
 
@@ -28,6 +30,7 @@ class JobRecord(Record):
     kind: Literal["pictures", "video"]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     created_at: Time
+    captured_at: Annotated[Time | None, Field(description="Time of its first frame, once that is settled.")]
     finished_at: Time | None
     error: str | None
     files: list[JobFileRecord]

@@ -11,6 +11,7 @@ from settings.model import MIB
 from web.access import Role, note, requires
 from web.api.job_records import JobRecord
 from web.api.openapi import BINARY, Answer, Content, describes
+from web.api.times import QueryTime
 from web.errors import RequestError
 from web.parameters import CameraName, Printable, Query, described
 from web.services import Services
@@ -33,6 +34,11 @@ class UploadOptions(Query):
         "The camera that the frames count for; one of its own without.", default=None
     )
     fps: float = described("Frames a second that are taken from a video.", default=5, ge=0.01, le=120)
+    captured_at: QueryTime | None = described(
+        "When the first frame was taken, for instance 2026-11-23T21:30:00Z. By default the upload ends when it was "
+        "uploaded. It never ends later: a video that would is moved to end there.",
+        default=None,
+    )
     filename: Annotated[Printable, Field(max_length=200)] | None = described(
         "Name of the file, where the body is the file itself.", default=None
     )
@@ -64,7 +70,7 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
             files = [Uploaded(query.filename or "upload", request.stream)]
         if not files:
             raise RequestError(400, "the form holds no file; send files as its field `file`", code="no_file")
-        job = services.uploads.accept(files, query.camera_id, query.fps)
+        job = services.uploads.accept(files, query.camera_id, query.fps, query.captured_at)
         note(job_id=job["job_id"], camera_id=job["camera_id"], files=len(job["files"]))
         return job, 202, {"Location": job["url"]}
 

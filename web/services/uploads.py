@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from contracts.errors import PictureError
 from contracts.faces import FacesRecord
-from contracts.times import to_milliseconds, to_rfc3339
+from contracts.times import EARLIEST, to_milliseconds, to_rfc3339
 from detection.picture_headers import read_header
 from settings import Settings
 from storage.cameras import Cameras
@@ -39,16 +39,20 @@ class Uploads:
         self._jobs = jobs
         self._cameras = cameras
 
-    def accept(self, files: list[Uploaded], camera_id: str | None, fps: float) -> dict[str, Any]:
-        """Store files and make their job; return it.
+    def accept(
+        self, files: list[Uploaded], camera_id: str | None, fps: float, captured_at: datetime | None = None
+    ) -> dict[str, Any]:
+        """Store files and make their job; return it. `captured_at` is when the first frame was taken, if given.
 
         Raises:
-            RequestError: 400, there is none, too many, or a video among others; 409, the camera is captured; 413, a
-                picture is too large; 415, one is neither picture nor video.
+            RequestError: 400, there is none, too many, a video among others, or a time that cannot be right; 409, the
+                camera is captured; 413, a picture is too large; 415, one is neither picture nor video.
             UnavailableError: MongoDB did not take all of it.
         """
         if not 1 <= len(files) <= PICTURES_AT_MOST:
             raise RequestError(400, f"an upload should hold 1 to {PICTURES_AT_MOST} files, holds {len(files)}")
+        if captured_at is not None:
+            _refuse_wrong_time(captured_at)
         if camera_id is not None:
             self._refuse_captured(camera_id)
         stored: list[JobFile] = []
@@ -71,6 +75,7 @@ class Uploads:
                 is_video=bool(videos),
                 fps=fps,
                 expected=None if videos else len(stored),
+                captured_at=captured_at,
             )
             self._jobs.add(job)
         except BaseException:
@@ -140,7 +145,8 @@ class Uploads:
             "kind": "video" if job.is_video else "pictures",
             "state": job.state.value,
             "created_at": to_rfc3339(job.created_at),
-            "finished_at": None if job.finished_at is None else to_rfc3339(job.finished_at),
+            "captured_at": _rfc3339(job.first_at or job.captured_at),
+            "finished_at": _rfc3339(job.finished_at),
             "error": job.error,
             "files": [{"name": file.name, "bytes": file.size} for file in job.files],
             "fps": job.fps if job.is_video else None,
@@ -179,6 +185,17 @@ class Uploads:
         if header.width * header.height > self._settings.max_picture_pixels:
             limit = self._settings.max_picture_pixels
             raise RequestError(413, f"{name} has {header.width} x {header.height} pixels; {limit} are accepted")
+
+
+def _refuse_wrong_time(captured_at: datetime) -> None:
+    if captured_at > datetime.now(timezone.utc):
+        raise RequestError(400, f"captured_at is in the future: {to_rfc3339(captured_at)}")
+    if captured_at < EARLIEST:
+        raise RequestError(400, f"captured_at is before {EARLIEST.year}: {to_rfc3339(captured_at)}")
+
+
+def _rfc3339(at: datetime | None) -> str | None:
+    return None if at is None else to_rfc3339(at)
 
 
 class Rejoined:

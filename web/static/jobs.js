@@ -19,13 +19,13 @@ export class JobList {
     this.poll();
   }
 
-  /** Send a video; it is shown with its progress until it is a job. */
-  async send(file) {
+  /** Send a video that was recorded at `capturedAt`; it is shown with its progress until it is a job. */
+  async send(file, capturedAt) {
     const upload = { name: file.name, share: 0 };
     this.sending.add(upload);
     this.show();
     await attempt(this.notices, async () => {
-      const url = withQuery("/api/uploads", { filename: file.name });
+      const url = withQuery("/api/uploads", { filename: file.name, captured_at: capturedAt });
       await sendWithProgress(url, file, file.type || "application/octet-stream", (share) => {
         upload.share = share;
         this.show();
@@ -62,7 +62,8 @@ export class JobList {
     const { job_id, camera_id, state, error, files, frames, progress, results_url } = job;
     const name = files.length === 1 ? files[0].name : `${number(files.length)} files`;
     const head = element("div", { class: "job-head" }, element("h3", {}, name), element("span", { class: "dot-state", "data-state": state }, words(state)));
-    const told = [time(job.created_at), `${number(frames.done)} of ${frames.expected === null ? "?" : number(frames.expected)} frames`, `camera ${camera_id}`];
+    const recorded = job.captured_at === null ? [] : [`recorded ${time(job.captured_at)}`];
+    const told = [time(job.created_at), ...recorded, `${number(frames.done)} of ${frames.expected === null ? "?" : number(frames.expected)} frames`, `camera ${camera_id}`];
     const parts = [head, element("p", { class: "when" }, told.join(" · "))];
     if (error) parts.push(element("p", { class: "notice-line" }, error));
     if (!ENDED.includes(state)) parts.push(element("progress", { value: progress, max: 1, "aria-label": `Progress of ${name}` }));

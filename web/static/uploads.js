@@ -10,13 +10,16 @@ const HEAD = ["file", "camera_id", "frame_id", "captured_at", "status", "error",
 const results = [];
 const jobs = new JobList(byId("jobs"), byId("no-jobs"), byId("notices"));
 
+/** When the video was recorded, as chosen in the browser's time zone; null if nothing was chosen. */
+const capturedAt = () => (byId("captured-at").value ? new Date(byId("captured-at").value).toISOString() : null);
+
 installUpload(byId("upload"), byId("results"), {
   onTaken: () => (byId("no-results").hidden = true),
   onResult: (file, result) => {
     results.push({ file, ...result });
     byId("download").hidden = false;
   },
-  onVideo: (file) => jobs.send(file),
+  onVideo: (file) => jobs.send(file, capturedAt()),
 });
 
 byId("download-json").addEventListener("click", () => {

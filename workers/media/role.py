@@ -1,8 +1,9 @@
 """The media role: chunks of encoded video from `media-stream`, rebuilt as frames into `frames`.
 
 A chunk's offset is committed when each of its frames is acknowledged. A frame's header `chunk` names where it comes
-from, and the commit's metadata tells where in `frames` to look for it: who takes over in the middle of a chunk sends
-what is missing, and nothing twice.
+from. The commit's metadata, `partition:offset` in `frames`, is a place before the first frame of the next chunk and not
+far from it. A role that takes over in the middle of a chunk reads on from there, sends what is missing, and nothing
+twice. No clock has a part in that.
 """
 
 import logging
@@ -10,7 +11,6 @@ import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from contextlib import closing
-from datetime import timedelta
 
 from prometheus_client import Counter
 
@@ -37,12 +37,13 @@ _MOST_UNACKNOWLEDGED = 32
 _MOST_UNACKNOWLEDGED_BYTES = 32 * 1024 * 1024
 _MOST_KEY_BYTES = 1000
 _MOST_CAMERAS = 10_000
-_LOOK_RECORDS = 50
-_MOST_LOOKED_AT = 5000
-"""A predecessor that died in a chunk had sent the rest of it within so many frames of its partition."""
+_LOOK_RECORDS = 200
+_FAR = 1000
+"""A place in `frames` that lies further back than this is committed anew before a chunk is begun."""
 
-_CLOCK_SLACK = timedelta(seconds=10)
-"""A frame of a chunk may bear an earlier time stamp than the chunk by so much: other machines set them."""
+_LOOK_BACK = 5000
+"""How many frames to look through where no place was committed: by a version that committed none for a chunk without
+frames."""
 
 _CHUNKS = Counter(
     "crowdwatch_media_chunks",
@@ -109,8 +110,6 @@ class Media:
         place = (self._record.source.topic, self._record.source.partition)
         try:
             self._rebuild(self._record, place)
-            end = self._ends.get(place)
-            self._consumer.commit({place: (self._record.source.offset + 1, "" if end is None else str(end))})
         except UnavailableError:
             self._unsure.add(place)  # what was sent without an answer may be in the log
             raise
@@ -118,8 +117,10 @@ class Media:
         self._record = None
 
     def _rebuild(self, record: LogRecord, place: Place) -> None:
-        """Send a chunk's frames and wait until they are acknowledged; put it aside if it is damaged."""
+        """Send a chunk's frames, wait until they are acknowledged, and commit it; put it aside if it is damaged."""
         sent = self._sent_before(record, place) if place in self._unsure else {}
+        if not sent and not self._mark(record, place):
+            return
         outcome = "rebuilt"
         try:
             self._send_frames(_decode(record), place, sent)
@@ -129,6 +130,27 @@ class Media:
             outcome = "damaged"
             self._refusals.refuse((record, error))
         _CHUNKS.labels(outcome).inc()
+        self._commit(place, record.source.offset + 1)
+
+    def _mark(self, record: LogRecord, place: Place) -> bool:
+        """Commit a place before the chunk's first frame if none is known, or one that is far from it.
+
+        Returns whether the chunk is still this process's: after a rebalance the next owner begins it.
+        """
+        number = self._number(place)
+        end = self._reader.ends([(self._settings.topic_frames, number)])[self._settings.topic_frames, number]
+        known = self._ends.get(place)
+        if known is not None and known <= end <= known + _FAR:
+            return True
+        self._ends[place] = end
+        return self._commit(place, record.source.offset)
+
+    def _commit(self, place: Place, offset: int) -> bool:
+        return self._consumer.commit({place: (offset, f"{self._number(place)}:{self._ends[place]}")})
+
+    def _number(self, place: Place) -> int:
+        """Return the partition of `frames` that takes the frames of a partition of `media-stream`."""
+        return place[1] % self._partitions
 
     def _send_frames(self, chunk: MediaChunk, place: Place, sent: dict[int, int]) -> None:
         """Send what is not among the pictures that were `sent`, each with its frame's id.
@@ -175,7 +197,7 @@ class Media:
             self._settings.topic_frames,
             picture.encoded.data,
             key=chunk.camera_id.encode(),
-            partition=chunk.source.partition % self._partitions,
+            partition=self._number((chunk.source.topic, chunk.source.partition)),
             headers=headers,
         )
 
@@ -189,23 +211,28 @@ class Media:
 
         Each with its frame's id.
         """
-        topic, number = self._settings.topic_frames, record.source.partition % self._partitions
+        where = (self._settings.topic_frames, self._number(place))
+        end = self._reader.ends([where])[where]
         _, metadata = self._consumer.committed(place) or (0, "")
-        if metadata.isdigit():
-            self._ends.setdefault(place, int(metadata))
-        since = self._reader.positions_at([topic], record.at - _CLOCK_SLACK)[topic, number]
-        positions = {(topic, number): max(since, int(metadata) if metadata.isdigit() else 0)}
+        since = _place_in_frames(metadata, where[1])
+        if since is None or since > end:
+            since = max(0, end - _LOOK_BACK)
         found: dict[int, int] = {}
         prefix = f"{record.source}:".encode()
-        for _ in range(_MOST_LOOKED_AT // _LOOK_RECORDS):
-            frames, positions = self._reader.read_since(positions, _LOOK_RECORDS)
+        positions = {where: since}
+        while positions[where] < end:
+            frames, after = self._reader.read_since(positions, _LOOK_RECORDS)
+            if after == positions:
+                raise UnavailableError(f"cannot read {where[0]}/{where[1]} from {positions[where]} to {end}")
+            positions = after
             for frame in frames:
                 origin = frame.header(CHUNK_HEADER) or b""
                 if origin.startswith(prefix) and origin[len(prefix) :].isdigit():
                     frame_id = FrameHeaders.decode(frame.headers).frame_id
                     found[int(origin[len(prefix) :])] = frame.source.offset if frame_id is None else frame_id
-            if not frames:
-                break
+        self._ends.pop(place, None)  # so that a place close to the chunk is committed before its first frame
+        if found:
+            self._ends[place] = end
         return found
 
     def _first_id(self, chunk: MediaChunk) -> int:
@@ -224,6 +251,14 @@ class Media:
         self._unsure |= places
         for place in places:
             self._ends.pop(place, None)
+
+
+def _place_in_frames(metadata: str, partition: int) -> int | None:
+    """Return the offset in a partition of `frames` that a commit's metadata names, None when it names none there."""
+    number, colon, offset = metadata.rpartition(":")
+    if not (offset.isascii() and offset.isdigit()) or (colon and number != str(partition)):
+        return None
+    return int(offset)
 
 
 def _decode(record: LogRecord) -> MediaChunk:

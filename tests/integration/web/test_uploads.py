@@ -3,6 +3,7 @@
 import csv
 import io
 import threading
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 
 import cv2
@@ -93,6 +94,18 @@ def test_what_is_neither_picture_nor_video_is_refused_and_leaves_nothing(web, se
     database = web.services.uploads._jobs._database
     assert database["uploads.files"].count_documents({}) == database["uploads.chunks"].count_documents({}) == 0
     assert database.jobs.count_documents({}) == 0
+
+
+def test_the_time_of_an_upload_is_kept_and_none_that_cannot_be_right_is_taken(web):
+    client = web.client()
+    job = client.post("/api/uploads?captured_at=2026-01-02T03:04:05%2B01:00", data=jpeg()).json
+    assert job["captured_at"] == "2026-01-02T02:04:05.000Z"
+    assert web.services.uploads.get(job["job_id"]).captured_at == datetime(2026, 1, 2, 2, 4, 5, tzinfo=timezone.utc)
+    assert client.post("/api/uploads", data=jpeg()).json["captured_at"] is None
+    ahead = (datetime.now(timezone.utc) + timedelta(minutes=1)).isoformat()
+    for wrong, reason in ((ahead, "in the future"), ("1999-12-31T23:59:59Z", "before 2000"), ("noon", "RFC 3339")):
+        answer = client.post("/api/uploads", query_string={"captured_at": wrong}, data=jpeg())
+        assert answer.status_code == 400 and reason in answer.json["error"]["message"], answer.text
 
 
 def test_what_is_too_large_is_refused(start_web):

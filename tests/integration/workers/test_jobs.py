@@ -1,5 +1,6 @@
 """Uploads become jobs, and their frames are in the log exactly once, whatever is killed."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +25,12 @@ from settings import Settings
 from storage.client import connect
 from storage.jobs import Job, Jobs, JobState
 from storage.results import Results
+from workers import job_sending
 from workers.job_sending import WITHOUT_RESULT_AT_MOST, JobSender, Stopped
 from workers.jobs import JobsRole
 from workers.video_process import VideoProcess
 
+SLACK = timedelta(milliseconds=2)
 NOW = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
 
 
@@ -39,9 +42,18 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
     client.close()
 
 
-def add_job(jobs: Jobs, *contents: bytes, is_video: bool = False, fps: float = 5.0, job_id: str = "job") -> Job:
+def add_job(
+    jobs: Jobs,
+    *contents: bytes,
+    is_video: bool = False,
+    fps: float = 5.0,
+    job_id: str = "job",
+    camera_id: str | None = None,
+    captured_at: datetime | None = None,
+) -> Job:
     files = tuple(jobs.store_file(f"{number}", BytesIO(data)) for number, data in enumerate(contents))
-    job = Job(job_id, f"upload-{job_id}", NOW, 1000, files, is_video, fps)
+    camera_id = camera_id or f"upload-{job_id}"
+    job = Job(job_id, camera_id, NOW, 1000, files, is_video, fps, captured_at=captured_at)
     jobs.add(job)
     return job
 
@@ -140,8 +152,108 @@ def test_a_killed_job_goes_on_where_the_log_ends(fleet, settings: Settings, jobs
         assert time.monotonic() < deadline, jobs.get("job")
         answer_all(settings)
     assert total == count
-    ids = [headers.frame_id for _, _, _, headers in frames_of(settings)]
-    assert ids == [1000 + number for number in range(count)], "each once, in order"
+    headers = [headers for _, _, _, headers in frames_of(settings)]
+    assert [one.frame_id for one in headers] == [1000 + number for number in range(count)], "each once, in order"
+    assert headers[-1].captured_at == NOW
+    steps = {(after.captured_at - before.captured_at) for before, after in itertools.pairwise(headers)}
+    assert steps == {timedelta(milliseconds=1)}, "dated by the same beginning after the kill"
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Producer]:
+    ensure_topics(settings)
+    producer = Producer(settings)
+    producer.start()
+    yield producer
+    producer.close()
+
+
+def times_of(settings: Settings, job: Job) -> list[datetime]:
+    return [headers.captured_at for _, key, _, headers in frames_of(settings) if key == job.camera_id.encode()]
+
+
+def lying_clip(seconds: int) -> bytes:
+    """The sample, whose container says that it is so long."""
+    data = bytearray(CLIP.read_bytes())
+    for box, timescale, duration in ((b"mvhd", 12, 16), (b"mdhd", 12, 16), (b"tkhd", None, 20)):
+        at = data.index(box) + 4
+        assert data[at] == 0, "version 0, ISO 14496-12"
+        scale = 1000 if timescale is None else int.from_bytes(data[at + timescale : at + timescale + 4], "big")
+        data[at + duration : at + duration + 4] = (seconds * scale).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("captured_at", "starts_at"),
+    [
+        (None, None),
+        (NOW - timedelta(days=400), NOW - timedelta(days=400)),
+        (NOW - timedelta(seconds=2), None),
+    ],
+    ids=["not given", "given", "given too late"],
+)
+@pytest.mark.parametrize("says_s", [None, 1, 3600], ids=["honest", "says 1 s", "says an hour"])
+def test_an_upload_ends_when_it_was_uploaded_or_starts_when_its_uploader_says(
+    settings: Settings, jobs: Jobs, producer: Producer, captured_at: datetime | None, starts_at, says_s: int | None
+) -> None:
+    clip = CLIP.read_bytes() if says_s is None else lying_clip(says_s)
+    job = add_job(jobs, clip, is_video=True, fps=2.0, captured_at=captured_at)
+    assert JobSender(settings, jobs, producer, job, threading.Event()).run() == 48
+    times = times_of(settings, job)
+    assert times == sorted(times) and times[-1] - times[0] == pytest.approx(timedelta(seconds=23.5), abs=SLACK)
+    if starts_at is None:
+        assert NOW - timedelta(seconds=1) < times[-1] <= NOW
+    else:
+        assert times[0] == starts_at
+    assert jobs.get("job").first_at == times[0]
+
+
+def test_pictures_end_when_they_were_uploaded_or_start_when_their_uploader_says(
+    settings: Settings, jobs: Jobs, producer: Producer
+) -> None:
+    given = NOW - timedelta(days=1)
+    for name, captured_at, first in (("a", None, NOW - timedelta(milliseconds=2)), ("b", given, given)):
+        job = add_job(jobs, *[jpeg(number) for number in range(3)], job_id=name, captured_at=captured_at)
+        JobSender(settings, jobs, producer, job, threading.Event()).run()
+        assert times_of(settings, job) == [first + timedelta(milliseconds=number) for number in range(3)]
+
+
+def test_a_video_that_is_resumed_dates_its_frames_as_before(
+    settings: Settings, jobs: Jobs, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = add_job(jobs, CLIP.read_bytes(), is_video=True, job_id="whole")
+    JobSender(settings, jobs, producer, whole, threading.Event()).run()
+    cut = add_job(jobs, CLIP.read_bytes(), is_video=True, job_id="cut")
+    monkeypatch.setattr(job_sending, "_NOTE_EVERY_S", 0.0)
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(Stopped):
+        JobSender(settings, jobs, producer, cut, stop).run()
+    producer.flush(10)
+    assert 0 < len(times_of(settings, cut)) < 120
+    jobs.change("cut", touched_at=NOW - timedelta(days=3), sent=0, place=None)  # killed before it noted any
+    JobSender(settings, jobs, producer, jobs.get("cut"), threading.Event()).run()
+    assert times_of(settings, cut) == times_of(settings, whole)
+
+
+def test_uploads_of_one_camera_at_the_same_moment_are_kept_apart(settings: Settings, jobs: Jobs) -> None:
+    for name in ("a", "b"):
+        add_job(jobs, *[jpeg(number) for number in range(3)], job_id=name, camera_id="gate")
+    role, stop = JobsRole(settings), threading.Event()
+    role.start()
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    try:
+        for name in ("a", "b"):
+            wait_for(jobs, name, lambda job: job.total is not None)
+        answer_all(settings)
+        done = [wait_for(jobs, name, lambda job: job.state is JobState.DONE) for name in ("a", "b")]
+    finally:
+        stop.set()
+        thread.join()
+        role.close()
+    ids = [{record.frame_id for record in jobs.results(job)} for job in done]
+    assert sorted(map(min, ids)) == [1000, 1003] and [len(some) for some in ids] == [3, 3]
 
 
 def test_what_is_left_of_uploads_is_removed(jobs: Jobs) -> None:
@@ -164,6 +276,7 @@ def test_what_was_sent_but_not_noted_is_found_in_the_log(settings: Settings, job
     try:
         producer.send_frame(settings.topic_frames, "other", jpeg(1), FrameHeaders(frame_id=1005)).result(10)
         sender = JobSender(settings, jobs, producer, job, threading.Event())
+        sender._date(0.008)
         for number in range(4):
             sender._send(number, 0.0, jpeg(number))
         sender._settle(patiently=True)

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import pymongo
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource
 
 from contracts.frames import FrameHeaders, Origin
 from contracts.media import CHUNK_HEADER
@@ -181,23 +182,63 @@ def test_the_old_form_is_understood(settings: Settings, producer: Producer, medi
     assert (nameless.value, nameless.source.partition) == (jpeg, 2)
 
 
-def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(fleet: Fleet, producer: Producer) -> None:
+def make_topics_without_a_clock_of_their_own(settings: Settings) -> None:
+    """Make the topics, and have the records of media-stream and frames bear their producers' times."""
+    ensure_topics(settings)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    config = {"message.timestamp.type": "CreateTime"}
+    admin.alter_configs(
+        [ConfigResource("TOPIC", name, config) for name in (settings.topic_media, settings.topic_frames)]
+    )
+    admin.close()
+
+
+@pytest.mark.parametrize(
+    ("own_clock", "ahead"),
+    [(True, timedelta(0)), (True, timedelta(minutes=50)), (False, timedelta(minutes=50)), (False, timedelta(hours=-5))],
+    ids=["log time", "log time, ahead", "almost an hour ahead", "hours behind"],
+)
+def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(
+    fleet: Fleet, own_clock: bool, ahead: timedelta
+) -> None:
     settings = fleet.settings
-    for minute in range(2):
-        headers = FrameHeaders(captured_at=AT + timedelta(minutes=minute)).encode()
-        producer.send(settings.topic_media, CLIP.read_bytes(), key=b"gate", partition=0, headers=headers).result(30)
-    for most in (CLIP_FRAMES, 2 * CLIP_FRAMES):
+    ensure_topics(settings) if own_clock else make_topics_without_a_clock_of_their_own(settings)
+    servers = settings.kafka_bootstrap_servers.split(",")
+    kafka = KafkaProducer(bootstrap_servers=servers, linger_ms=20, max_request_size=4_000_000)
+    now = datetime.now(timezone.utc)
+    for number in range(2):
+        for other in range(3000):  # another camera's frames, more than a look back would pass
+            kafka.send(settings.topic_frames, b"%d" % other, b"other", partition=0)
+        at = now + ahead + timedelta(minutes=number)
+        kafka.send(
+            settings.topic_media,
+            CLIP.read_bytes(),
+            b"gate",
+            headers=FrameHeaders(captured_at=at).encode(),
+            partition=0,
+            timestamp_ms=int(at.timestamp() * 1000),
+        ).get(30)
+        kafka.flush()
+        most = (number + 1) * CLIP_FRAMES
         fleet.start("media")
-        while not most - CLIP_FRAMES + 20 < len(records_of(settings, settings.topic_frames)):
+        while len(frames_of_gate(settings)) <= most - CLIP_FRAMES + 20:
             time.sleep(0.05)
         fleet.kill("media")
-        assert len(records_of(settings, settings.topic_frames)) < most, "it was killed in the middle"
+        assert len(frames_of_gate(settings)) < most, "it was killed in the middle"
+    kafka.close()
     fleet.start("media")
-    frames = wait_for_frames(settings, 2 * CLIP_FRAMES)
+    deadline = time.monotonic() + 90
+    while len(frames := frames_of_gate(settings)) < 2 * CLIP_FRAMES:
+        assert time.monotonic() < deadline, len(frames)
+        time.sleep(0.2)
     pictures = Counter(frame.header(CHUNK_HEADER) for frame in frames)
     assert len(pictures) == 2 * CLIP_FRAMES and set(pictures.values()) == {1}
     ids = [FrameHeaders.decode(frame.headers).frame_id or 0 for frame in frames]
     assert ids == sorted(set(ids))
+
+
+def frames_of_gate(settings: Settings) -> list[LogRecord]:
+    return of_camera(records_of(settings, settings.topic_frames), "gate")
 
 
 def test_a_live_camera_is_streamed_again_after_it_died(settings: Settings, media: threading.Event) -> None:

@@ -61,6 +61,15 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str)
     assert 10 < len(list(VideoFile(path).grabs(lambda what: None))) < 40
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi", "h264"])
+def test_the_length_is_that_of_the_frames_whatever_the_container_says(tmp_path: Path, suffix: str) -> None:
+    path = make_video(tmp_path / f"a.{suffix}", codec="mjpeg" if suffix == "avi" else "libx264")
+    for _ in range(2):
+        last_s = [grab.at_s for grab in VideoFile(path).grabs(lambda what: None)][-1]
+        assert last_s <= VideoFile(path).duration_s() + 1e-6 and VideoFile(path).duration_s() < last_s + 0.4
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.7)])  # no longer what its head says
+
+
 def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", frames=80)
     data = bytearray(path.read_bytes())
