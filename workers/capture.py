@@ -17,14 +17,17 @@ from datetime import datetime, timedelta, timezone
 
 from prometheus_client import Counter
 
-from contracts.errors import ConfigurationError, CrowdwatchError, UnavailableError
+from contracts.errors import ConfigurationError, ContractError, CrowdwatchError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
+from contracts.ids import camera_id
 from contracts.offsets import SourceOffset
 from settings import Settings
 from workers.capture_health import CaptureHealth, failure
+from workers.capture_motion import Sampling
 from workers.capture_pace import Limit, Newest, Thinning
+from workers.capture_reading import EncodedPicture, Grab
 from workers.capture_sender import FrameSender, FramesProducer
-from workers.capture_sources import FOLDER_FPS, EncodedPicture, Grab, Source
+from workers.capture_sources import FOLDER_FPS, Source
 from workers.runner import Backoff
 
 log = logging.getLogger(__name__)
@@ -42,7 +45,8 @@ _FLUSH_S = 10.0
 FRAMES = Counter("crowdwatch_capture_frames", "Frames of this process's cameras that went into the log", ["camera"])
 DROPPED = Counter(
     "crowdwatch_capture_dropped",
-    "Frames that were not sent; reason: late (a newer one came), kafka (it took none), damaged, too_large",
+    "Frames that were not sent; reason: late (a newer one came), kafka (it took none), damaged, too_large, still "
+    "(nothing moves)",
     ["camera", "reason"],
 )
 BROKEN = Counter("crowdwatch_capture_broken", "Times that a live source did not answer or broke off", ["camera"])
@@ -54,6 +58,7 @@ class CaptureOptions:
 
     Attributes:
         fps: frames a second at most; all of them when None.
+        still_fps: frames a second while nothing moves; None for no difference.
         loop: start a file anew at its end.
         max_age_ms: a frame that waits longer for its worker is answered `skipped`.
         pace: play files in real time; otherwise as fast as Kafka takes them.
@@ -63,6 +68,19 @@ class CaptureOptions:
     loop: bool = False
     max_age_ms: int | None = None
     pace: bool = True
+    still_fps: float | None = None
+
+
+def checked_id(text: str) -> str:
+    """Return a camera's id as it is written everywhere.
+
+    Raises:
+        ConfigurationError: it breaks the rule for ids.
+    """
+    try:
+        return camera_id(text)
+    except ContractError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 class Capture:
@@ -82,10 +100,8 @@ class Capture:
         *,
         sender: FrameSender | None = None,
     ) -> None:
-        if not camera_id.strip():
-            raise ConfigurationError("a camera needs an id that is not empty")
         self._settings = settings
-        self._camera_id = camera_id
+        self._camera_id = checked_id(camera_id)
         self._source = source
         self._options = options or CaptureOptions()
         self._sender = FramesProducer(settings, linger_ms=5) if sender is None else sender
@@ -93,7 +109,8 @@ class Capture:
         self._waiting: deque[Future[SourceOffset]] = deque()
         self._taken = self._acknowledged = 0
         self._told = -_TELL_S
-        self._health = CaptureHealth(0.0 if self._options.fps is None else 1 / self._options.fps)
+        self._sampling = None if (still_fps := self._options.still_fps) is None else Sampling(still_fps, self._still)
+        self._health = CaptureHealth(max((1 / fps for fps in (self._options.fps, still_fps) if fps), default=0.0))
 
     def start(self) -> None:
         """Connect to Kafka and make the topics where they are missing.
@@ -163,7 +180,7 @@ class Capture:
                 self._health.beat("sender")
                 step_s = step_s if at_s is None else offset_s + grab.at_s - at_s
                 at_s = offset_s + grab.at_s
-                if not thinning.wants(at_s):
+                if not thinning.wants(at_s) or not self._samples(at_s, grab):
                     continue
                 if self._options.pace:
                     late_s = time.monotonic() - playing_since - at_s
@@ -207,12 +224,12 @@ class Capture:
                     self._health.refused("Kafka acknowledges no frames")
                     self._drop("kafka")
                     continue
-                grab, captured_at = taken
+                grab, arrived_at = taken
                 picture = self._encode(grab)
                 if picture is None:
                     continue
                 try:
-                    self._send(picture, captured_at)
+                    self._send(picture, grab.sent_at or arrived_at, arrived_at)
                 except UnavailableError as error:
                     log.warning("%s", error)
                     self._drop("kafka")
@@ -233,7 +250,8 @@ class Capture:
                         log.info("%s gives frames", self._source.name)
                     if enough.is_set():
                         return
-                    if thinning.wants(time.monotonic()) and newest.offer(grab, datetime.now(timezone.utc)):
+                    now_s, arrived_at = time.monotonic(), datetime.now(timezone.utc)
+                    if thinning.wants(now_s) and self._samples(now_s, grab) and newest.offer(grab, arrived_at):
                         self._drop("late")
                 raise UnavailableError(f"{self._source.name} ended")
             except Exception as error:  # whatever a decoder throws: a camera must not fall silent
@@ -255,7 +273,7 @@ class Capture:
             if len(self._waiting) >= MOST_UNACKNOWLEDGED:
                 continue
             try:
-                self._send(picture, captured_at)
+                self._send(picture, captured_at, captured_at)
             except UnavailableError as error:
                 log.warning("%s", error)
                 limit.wait(backoff.next_s())
@@ -280,14 +298,20 @@ class Capture:
             return None
         return picture
 
-    def _send(self, picture: EncodedPicture, captured_at: datetime) -> None:
-        """Hand a picture to Kafka; raises UnavailableError when there is no room for it."""
+    def _send(self, picture: EncodedPicture, captured_at: datetime, arrived_at: datetime) -> None:
+        """Hand a picture to Kafka; raises UnavailableError when there is no room for it.
+
+        Its maximum age counts from its arrival: a camera whose clock is behind is not late for that.
+        """
+        max_age_ms = self._options.max_age_ms
+        if max_age_ms is not None:
+            max_age_ms += max(0, round((arrived_at - captured_at).total_seconds() * 1000))
         headers = FrameHeaders(
             frame_id=self._next_frame_id,
             captured_at=captured_at,
             content_type=picture.content_type,
             origin=Origin.LIVE if self._source.live else Origin.FILE,
-            max_age_ms=self._options.max_age_ms,
+            max_age_ms=max_age_ms,
         )
         try:
             sent = self._sender.send_frame(self._settings.topic_frames, self._camera_id, picture.data, headers)
@@ -313,6 +337,12 @@ class Capture:
                 log.warning("%s", error)
                 self._health.refused(str(error))
                 self._drop("kafka")
+
+    def _samples(self, at_s: float, grab: Grab) -> bool:
+        return self._sampling is None or self._sampling.wants(at_s, grab.preview)
+
+    def _still(self) -> None:
+        self._drop("still")
 
     def _drop(self, reason: str) -> None:
         DROPPED.labels(self._camera_id, reason).inc()

@@ -27,8 +27,8 @@ _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
-def camera_source(settings: Settings, url: str) -> Source:
-    """Return the source that a camera's document names. Nothing is opened yet.
+def camera_source(settings: Settings, url: str, transport: str = "auto") -> Source:
+    """Return the source that a camera's document names, with its transport of RTSP. Nothing is opened yet.
 
     Raises:
         UnavailableError: it is a file outside the folder of the setting, or not there.
@@ -36,7 +36,9 @@ def camera_source(settings: Settings, url: str) -> Source:
     if urlsplit(url).scheme == FILE_SCHEME:
         return VideoFile(_file(url, settings.camera_folder))
     allowed = allowed_networks(settings)
-    return NetworkCamera(url, timeouts_s=_TIMEOUTS_S, locate=lambda address: locate(address, allowed))
+    return NetworkCamera(
+        url, timeouts_s=_TIMEOUTS_S, locate=lambda address: locate(address, allowed), transport=transport
+    )
 
 
 def allowed_networks(settings: Settings) -> tuple[Network, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from workers.capture_sources import Grab
+from workers.capture_reading import Grab
 
 
 class Thinning:
@@ -33,11 +33,11 @@ class Newest:
         self._changed = threading.Condition()
         self._held: tuple[Grab, datetime] | None = None
 
-    def offer(self, grab: Grab, captured_at: datetime) -> bool:
+    def offer(self, grab: Grab, arrived_at: datetime) -> bool:
         """Put a frame here; returns whether that pushed out one that nobody took."""
         with self._changed:
             replaced = self._held is not None
-            self._held = (grab, captured_at)
+            self._held = (grab, arrived_at)
             self._changed.notify()
             return replaced
 

@@ -52,8 +52,10 @@ class CameraThread:
         assert camera.source is not None
         self._settings = settings
         self._camera_id = camera.camera_id
-        self._url = camera.source.url
-        self._options = CaptureOptions(fps=camera.source.fps, loop=True, max_age_ms=camera.max_age_ms)
+        self._source = camera.source
+        self._options = CaptureOptions(
+            fps=camera.source.fps, loop=True, max_age_ms=camera.max_age_ms, still_fps=camera.source.still_fps
+        )
         self._sender = sender
         self._stop = threading.Event()
         self._capture: Capture | None = None
@@ -118,7 +120,7 @@ class CameraThread:
         capture = Capture(
             self._settings,
             self._camera_id,
-            camera_source(self._settings, self._url),
+            camera_source(self._settings, self._source.url, self._source.transport),
             self._options,
             sender=self._sender,
         )

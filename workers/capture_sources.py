@@ -15,55 +15,46 @@ from typing import Protocol
 
 import av
 import cv2
-import numpy as np
 from av.container import InputContainer
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from contracts.camera_urls import masked
 from contracts.errors import ConfigurationError, UnavailableError
+from workers.capture_motion import reduced
+from workers.capture_reading import (
+    EncodedPicture,
+    Grab,
+    MediaClock,
+    encode_bgr,
+    frame_s,
+    picture_type,
+    read,
+    reason_of,
+    seconds,
+    with_video,
+)
 
 log = logging.getLogger(__name__)
 
 FOLDER_FPS = 5.0
 """Pictures a second of a folder, unless another pace is asked for."""
 
-_JPEG_QUALITY = 85
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 8.0, 8.0
-_LONGEST_GAP_S = 5.0
+_UNDECODED_S = 20.0
 FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,gif,h264,hevc,mjpeg"
 _NETWORK_FORMATS = "rtsp,sdp,rtp,mpjpeg,mjpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv,h264,hevc"
 _PROTOCOLS = {
-    "rtsp": "rtsp,rtsps,rtp,srtp,tcp,tls",
-    "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls",
+    "rtsp": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
+    "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
     "http": "http,https,tcp,tls",
     "https": "http,https,tcp,tls",
 }
-_ROTATIONS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+_TRANSPORTS = {
+    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp"},
+    "tcp": {"rtsp_transport": "tcp"},
+    "udp": {"rtsp_transport": "udp"},
+}
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines hold addresses with passwords
-
-
-@dataclass(frozen=True)
-class EncodedPicture:
-    """A picture as it goes into the log."""
-
-    data: bytes
-    content_type: str
-
-
-@dataclass(frozen=True)
-class Grab:
-    """A frame that is encoded only if it is wanted.
-
-    Attributes:
-        at_s: its time in the source, in seconds from the start; of no meaning for a live source.
-        encode: returns the picture; the source's own bytes where they are a picture already.
-    """
-
-    at_s: float
-    encode: Callable[[], EncodedPicture]
 
 
 @dataclass(frozen=True)
@@ -126,17 +117,6 @@ def open_source(text: str, *, folder_fps: float = FOLDER_FPS) -> Source:
     return PictureFolder(path, folder_fps) if picture_type(start) else VideoFile(path)
 
 
-def picture_type(data: bytes) -> str | None:
-    """Return the media type of an encoded picture by its first 12 bytes; None if it is none that workers read."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return "image/bmp" if data[:2] == b"BM" and len(data) >= 12 else None
-
-
 class VideoFile:
     """A video file, read to its end; damaged packets are passed over."""
 
@@ -152,7 +132,7 @@ class VideoFile:
         """As `Source.grabs`. A file that ends early is read as far as it goes."""
         with self.container() as container:
             try:
-                yield from _read(container, on_damage)
+                yield from read(container, on_damage)
             except av.error.FFmpegError as error:
                 log.warning("%s ends early: %s", self.name, error.strerror)
 
@@ -160,12 +140,12 @@ class VideoFile:
         """As `Source.duration_s`, by the times of the packets: what a container says of its length may be wrong."""
         with self.container() as container:
             stream = container.streams.video[0]
-            frame_s, end_s = _frame_s(stream), 0.0
-            clock = MediaClock(frame_s)
+            step_s, end_s = frame_s(stream), 0.0
+            clock = MediaClock(step_s)
             try:
                 for packet in container.demux(stream):
                     if packet.size:
-                        end_s = clock.tick(_seconds(packet.dts, packet, stream)) + frame_s
+                        end_s = clock.tick(seconds(packet.dts, packet, stream)) + step_s
             except av.error.FFmpegError:
                 pass
             return end_s
@@ -224,7 +204,7 @@ class PictureFolder:
 
 
 class NetworkCamera:
-    """A camera on the network: RTSP over TCP, MJPEG over HTTP, or a video that a server streams."""
+    """A camera on the network: RTSP over TCP or UDP, MJPEG over HTTP, or a video that a server streams."""
 
     live = True
 
@@ -234,20 +214,31 @@ class NetworkCamera:
         *,
         timeouts_s: tuple[float, float] = (OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         locate: Callable[[str], Located] | None = None,
+        transport: str = "auto",
     ) -> None:
-        """Take the address; `locate` is asked each time before it is opened, and may refuse by `UnavailableError`."""
+        """Take the address.
+
+        Args:
+            url: where the camera is.
+            timeouts_s: for connecting, and for each read.
+            locate: asked each time before the address is opened; may refuse by `UnavailableError`.
+            transport: of RTSP: `tcp`, `udp`, or `auto` for TCP, and UDP where the camera refuses TCP.
+        """
         self.name = masked(url)
         self._url = url
         self._timeouts_s = timeouts_s
         self._locate = locate
+        self._transport = _TRANSPORTS[transport]
 
     def grabs(self, on_damage: Callable[[str], None]) -> Iterator[Grab]:
         """As `Source.grabs`. A camera that is silent for a few seconds counts as broken off."""
         with self.container() as container:
             try:
-                yield from _read(container, on_damage)
+                yield from read(container, on_damage, _UNDECODED_S)
             except av.error.FFmpegError as error:
-                raise UnavailableError(f"{self.name} broke off: {_reason(error)}") from error
+                raise UnavailableError(f"{self.name} broke off: {reason_of(error)}") from error
+            except UnavailableError as error:
+                raise UnavailableError(f"{self.name}: {error}") from error
         raise UnavailableError(f"{self.name} ended")
 
     def duration_s(self) -> float:
@@ -260,12 +251,12 @@ class NetworkCamera:
         scheme = located.url.partition("://")[0].lower()
         options = {**located.options, "protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _NETWORK_FORMATS}
         if scheme.startswith("rtsp"):
-            options |= {"rtsp_transport": "tcp"}
+            options |= self._transport
         try:
             container = av.open(located.url, options=options, timeout=self._timeouts_s, metadata_errors="replace")
             return with_video(container)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise UnavailableError(f"{self.name} does not answer: {_reason(error)}") from error
+            raise UnavailableError(f"{self.name} does not answer: {reason_of(error)}") from error
 
 
 class Webcam:
@@ -287,109 +278,13 @@ class Webcam:
                 taken, picture = camera.read()
                 if not taken:
                     raise UnavailableError(f"{self.name} broke off")
-                yield Grab(0.0, partial(_encode_bgr, picture))
+                yield Grab(0.0, partial(encode_bgr, picture), partial(reduced, picture))
         finally:
             camera.release()
 
     def duration_s(self) -> float:
         """As `Source.duration_s`."""
         return 0.0
-
-
-class MediaClock:
-    """Turns a stream's time stamps into seconds that rise: an absent, repeated or far-off one counts as one frame."""
-
-    def __init__(self, frame_s: float) -> None:
-        self._frame_s = frame_s
-        self._last_stamp_s: float | None = None
-        self._now_s = -frame_s
-
-    def tick(self, stamp_s: float | None) -> float:
-        """Return the time of the next frame, whose stamp is `stamp_s`; the first is at 0."""
-        step_s = self._frame_s
-        if stamp_s is not None and self._last_stamp_s is not None and 0 < stamp_s - self._last_stamp_s < _LONGEST_GAP_S:
-            step_s = stamp_s - self._last_stamp_s
-        self._last_stamp_s = stamp_s
-        self._now_s += step_s
-        return self._now_s
-
-
-def _read(container: InputContainer, on_damage: Callable[[str], None]) -> Iterator[Grab]:
-    """Yield the frames of the first video stream; raises FFmpegError when the container itself breaks."""
-    stream = container.streams.video[0]
-    clock = MediaClock(_frame_s(stream))
-    for packet in container.demux(stream):
-        jpeg = whole_jpeg(packet, stream)
-        if jpeg is not None:
-            yield Grab(clock.tick(_seconds(packet.pts, packet, stream)), partial(EncodedPicture, jpeg, "image/jpeg"))
-            continue
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            on_damage(f"a packet cannot be decoded: {_reason(error)}")
-            continue
-        for frame in frames:
-            if not isinstance(frame, VideoFrame):
-                continue
-            at_s = clock.tick(_seconds(frame.pts, frame, stream))
-            if frame.is_corrupt:
-                on_damage("a frame is damaged")
-                continue
-            yield Grab(at_s, partial(encode_frame, frame))
-
-
-def whole_jpeg(packet: "Packet[VideoStream]", stream: VideoStream) -> bytes | None:
-    """Return the packet if it is a JPEG that stands alone (some AVI files leave the Huffman tables out)."""
-    if stream.codec_context.name != "mjpeg":
-        return None
-    data = bytes(packet)
-    return data if data.startswith(b"\xff\xd8") and b"\xff\xc4" in data and b"\xff\xd9" in data[-16:] else None
-
-
-def _frame_s(stream: VideoStream) -> float:
-    return float(1 / stream.average_rate) if stream.average_rate else 1 / 25
-
-
-def _seconds(stamp: int | None, part: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> float | None:
-    base = part.time_base or stream.time_base
-    return None if stamp is None or base is None else float(stamp * base)
-
-
-def with_video(container: InputContainer) -> InputContainer:
-    """Return the container; one without video is closed, and a ValueError raised."""
-    if not container.streams.video:
-        container.close()
-        raise ValueError("there is no picture in it")
-    return container
-
-
-def encode_frame(frame: VideoFrame) -> EncodedPicture:
-    """Return the frame as JPEG, turned as its source says that it is to be shown."""
-    return _encode_bgr(_upright(frame))
-
-
-def upright(frame: VideoFrame) -> VideoFrame:
-    """Return the frame turned as its source says that it is to be shown; most are so already."""
-    turned = round(frame.rotation) % 360 in _ROTATIONS
-    return VideoFrame.from_ndarray(_upright(frame).astype(np.uint8), format="bgr24") if turned else frame
-
-
-def _upright(frame: VideoFrame) -> cv2.typing.MatLike:
-    picture = frame.to_ndarray(format="bgr24")
-    rotation = round(frame.rotation) % 360
-    return cv2.rotate(picture, _ROTATIONS[rotation]) if rotation in _ROTATIONS else picture
-
-
-def _encode_bgr(picture: cv2.typing.MatLike) -> EncodedPicture:
-    _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return EncodedPicture(jpeg.tobytes(), "image/jpeg")
-
-
-def _reason(error: BaseException) -> str:
-    """Return what went wrong without the address that FFmpeg puts into its messages."""
-    if isinstance(error, av.error.ExitError):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -26,7 +26,7 @@ from messaging.producer import Producer
 from messaging.reader import LogReader
 from settings import Settings
 from storage.jobs import FRAMES_AT_MOST, Job, Jobs
-from workers.capture_sources import picture_type
+from workers.capture_reading import picture_type
 from workers.video_process import VideoProcess
 
 WITHOUT_RESULT_AT_MOST = 512

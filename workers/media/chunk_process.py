@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from contracts.errors import PictureError
 from settings import Settings
-from workers.capture_sources import EncodedPicture
+from workers.capture_reading import EncodedPicture
 from workers.child_process import LENGTH, ChildProcess, Died, TooSlow, answer_safely, write_message
 from workers.media.unpacking import ChunkPicture, pictures
 

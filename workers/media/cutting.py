@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from contracts.errors import CrowdwatchError
 from workers.capture_pace import Thinning
-from workers.capture_sources import MediaClock
+from workers.capture_reading import MediaClock
 from workers.media.packing import FORMS, AnyPacket, Encoder, Form, form_for, pack
 from workers.media.unpacking import MOST_PICTURES
 

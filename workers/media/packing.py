@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from workers.capture_sources import upright
+from workers.capture_reading import upright
 
 AnyPacket: TypeAlias = "Packet[Any]"
 

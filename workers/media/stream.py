@@ -26,9 +26,10 @@ from contracts.times import to_milliseconds
 from messaging.admin import ensure_topics
 from messaging.producer import Producer
 from settings import Settings
-from workers.capture import BROKEN, DROPPED, FRAMES, CaptureOptions
+from workers.capture import BROKEN, DROPPED, FRAMES, CaptureOptions, checked_id
 from workers.capture_pace import Thinning
-from workers.capture_sources import NetworkCamera, VideoFile, open_source, with_video
+from workers.capture_reading import with_video
+from workers.capture_sources import NetworkCamera, VideoFile, open_source
 from workers.media.cutting import CannotCopyError, ClockTimes, Cut, FileTimes, Times, can_copy, cut
 from workers.runner import Backoff
 
@@ -109,10 +110,8 @@ class MediaStream:
             encode: whether its frames are encoded anew even where packets could stay as they are.
             sound: whether its sound travels along.
         """
-        if not camera_id.strip():
-            raise ConfigurationError("a camera needs an id that is not empty")
         self._settings = settings
-        self._camera_id = camera_id
+        self._camera_id = checked_id(camera_id)
         self._source = source
         self._options = options or CaptureOptions()
         self._encode = encode

@@ -13,7 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from contracts.errors import PictureError
-from workers.capture_sources import FILE_FORMATS, EncodedPicture, encode_frame, picture_type, whole_jpeg, with_video
+from workers.capture_reading import EncodedPicture, encode_frame, picture_type, whole_jpeg, with_video
+from workers.capture_sources import FILE_FORMATS
 
 MOST_PICTURES = 2000
 """Pictures in one chunk, at most."""

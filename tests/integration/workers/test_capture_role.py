@@ -79,6 +79,9 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
         assert world.wait_for("gate-1", is_live) < 10
         world.cameras.put(replace(gate(server, path="/other"), name="renamed", max_age_ms=5000))
         world.wait_for("gate-1", lambda state: "/other" in server.asked and is_live(state))
+        still = gate(server, path="/still")
+        world.cameras.put(replace(still, source=replace(still.source, still_fps=0.5)))
+        world.wait_for("gate-1", lambda state: "/still" in server.asked and is_live(state) and state.fps < 2)
     assert world.wait_for("gate-1", is_offline) < 10
     state = world.states.get("gate-1")
     assert state is not None and "127.0.0.1" in str(state.error) and PASSWORD not in str(state)

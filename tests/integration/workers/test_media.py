@@ -205,6 +205,7 @@ def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(
     ensure_topics(settings) if own_clock else make_topics_without_a_clock_of_their_own(settings)
     servers = settings.kafka_bootstrap_servers.split(",")
     kafka = KafkaProducer(bootstrap_servers=servers, linger_ms=20, max_request_size=4_000_000)
+    watching, place = KafkaConsumer(bootstrap_servers=servers), TopicPartition(settings.topic_frames, 0)
     now = datetime.now(timezone.utc)
     for number in range(2):
         for other in range(3000):  # another camera's frames, more than a look back would pass
@@ -219,13 +220,15 @@ def test_a_consumer_killed_in_a_chunk_loses_no_frame_and_doubles_none(
             timestamp_ms=int(at.timestamp() * 1000),
         ).get(30)
         kafka.flush()
-        most = (number + 1) * CLIP_FRAMES
+        here, most = watching.end_offsets([place])[place], (number + 1) * CLIP_FRAMES
         fleet.start("media")
-        while len(frames_of_gate(settings)) <= most - CLIP_FRAMES + 20:
-            time.sleep(0.05)
+        # the rest of the first chunk comes before the second
+        while watching.end_offsets([place])[place] <= here + number * CLIP_FRAMES // 2 + 20:
+            time.sleep(0.01)
         fleet.kill("media")
         assert len(frames_of_gate(settings)) < most, "it was killed in the middle"
     kafka.close()
+    watching.close()
     fleet.start("media")
     deadline = time.monotonic() + 90
     while len(frames := frames_of_gate(settings)) < 2 * CLIP_FRAMES:

@@ -14,10 +14,13 @@ from prometheus_client import REGISTRY
 from contracts.errors import ConfigurationError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import SourceOffset
+from samples import CLIP
 from settings import Settings
 from workers.capture import MOST_UNACKNOWLEDGED, Capture, CaptureOptions
 from workers.capture_pace import Newest, Thinning
-from workers.capture_sources import EncodedPicture, Grab, open_source
+from workers.capture_reading import EncodedPicture, Grab
+from workers.capture_sources import PictureFolder, VideoFile, open_source
+from workers.media.stream import MediaStream
 
 
 class Kafka:
@@ -99,6 +102,18 @@ def test_a_file_is_played_in_real_time_unless_told_otherwise(folder: Path) -> No
         assert times[-1] <= datetime.now(timezone.utc), "nothing is captured in the future"
 
 
+@pytest.mark.parametrize("says_s", [0.0, 0.1, 1000.0])
+def test_nothing_is_captured_in_the_future_whatever_a_file_says_of_its_length(folder: Path, says_s: float) -> None:
+    class Lying(PictureFolder):
+        def duration_s(self) -> float:
+            return says_s
+
+    kafka = Kafka()
+    Capture(Settings(), "lying", Lying(folder, 2.0), CaptureOptions(pace=False), sender=kafka).run(threading.Event())
+    times = [headers.captured_at for *_, headers in kafka.records if headers.captured_at]
+    assert len(times) == 8 and times == sorted(times) and times[-1] <= datetime.now(timezone.utc)
+
+
 def test_a_run_ends_by_count_by_time_and_by_the_stop_event(folder: Path) -> None:
     kafka = Kafka()
     one = capture(folder, kafka, loop=True)
@@ -164,9 +179,18 @@ def test_a_folder_without_pictures_ends_the_run_with_an_error(tmp_path: Path) ->
         capture(tmp_path, Kafka(), loop=True).run(threading.Event())
 
 
-def test_a_camera_needs_an_id(folder: Path) -> None:
-    with pytest.raises(ConfigurationError, match="not empty"):
-        capture(folder, Kafka(), camera_id=" ")
+@pytest.mark.parametrize("camera_id", ["", " ", "gate\n1", "gate\u20281", "g" * 201, "\ud800"])
+def test_a_camera_needs_an_id_that_the_rule_allows(folder: Path, camera_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="camera_id should"):
+        capture(folder, Kafka(), camera_id=camera_id)
+    with pytest.raises(ConfigurationError, match="camera_id should"):
+        MediaStream(Settings(), camera_id, VideoFile(CLIP))
+
+
+def test_an_id_is_sent_as_it_is_written_everywhere(folder: Path) -> None:
+    kafka = Kafka()
+    capture(folder, kafka, camera_id="hall/cafe\u0301").run(threading.Event())
+    assert {name for _, name, _, _ in kafka.records} == {"hall/caf\u00e9"}
 
 
 @pytest.mark.parametrize(

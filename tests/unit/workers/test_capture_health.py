@@ -19,7 +19,7 @@ from workers import capture_process
 from workers.capture import Capture, CaptureOptions
 from workers.capture_health import CaptureHealth, failure
 from workers.capture_process import HANGS, CameraThread, CaptureProcess
-from workers.capture_sources import EncodedPicture, Grab
+from workers.capture_reading import EncodedPicture, Grab
 
 SECRET = "rtsp://user:s3cret@camera/live"
 
@@ -192,7 +192,7 @@ def thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CameraThre
     made: list[CameraThread] = []
 
     def make(source: object, sender: object) -> CameraThread:
-        monkeypatch.setattr(capture_process, "camera_source", lambda settings, url: source)
+        monkeypatch.setattr(capture_process, "camera_source", lambda *_: source)
         camera = Camera("gate-1", source=CameraSource("http://camera.example/", fps=100))
         made.append(CameraThread(Settings(), camera, sender))  # type: ignore[arg-type]
         return made[-1]

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.errors import ConfigurationError
-from workers.capture_sources import MediaClock, VideoFile, open_source, picture_type
+from workers.capture_reading import MediaClock, picture_type
+from workers.capture_sources import VideoFile, open_source
 
 SIZE = (160, 120)
 
