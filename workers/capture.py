@@ -23,7 +23,7 @@ from contracts.ids import camera_id
 from contracts.offsets import SourceOffset
 from settings import Settings
 from workers.capture_health import CaptureHealth, failure
-from workers.capture_motion import Sampling
+from workers.capture_motion import Outline, Sampling
 from workers.capture_pace import Limit, Newest, Thinning
 from workers.capture_reading import EncodedPicture, Grab
 from workers.capture_sender import FrameSender, FramesProducer
@@ -59,6 +59,7 @@ class CaptureOptions:
     Attributes:
         fps: frames a second at most; all of them when None.
         still_fps: frames a second while nothing moves; None for no difference.
+        ignored: where motion does not count for that.
         loop: start a file anew at its end.
         max_age_ms: a frame that waits longer for its worker is answered `skipped`.
         pace: play files in real time; otherwise as fast as Kafka takes them.
@@ -69,6 +70,7 @@ class CaptureOptions:
     max_age_ms: int | None = None
     pace: bool = True
     still_fps: float | None = None
+    ignored: tuple[Outline, ...] = ()
 
 
 def checked_id(text: str) -> str:
@@ -109,7 +111,8 @@ class Capture:
         self._waiting: deque[Future[SourceOffset]] = deque()
         self._taken = self._acknowledged = 0
         self._told = -_TELL_S
-        self._sampling = None if (still_fps := self._options.still_fps) is None else Sampling(still_fps, self._still)
+        still_fps = self._options.still_fps
+        self._sampling = None if still_fps is None else Sampling(still_fps, self._still, self._options.ignored)
         self._health = CaptureHealth(max((1 / fps for fps in (self._options.fps, still_fps) if fps), default=0.0))
 
     def start(self) -> None:

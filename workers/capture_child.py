@@ -42,6 +42,13 @@ class Report:
     error: str | None
 
 
+def for_capture(camera: Camera) -> Camera:
+    """Return what of a camera's document concerns its capture; changes of the rest do not interrupt it."""
+    still = camera.source is not None and camera.source.still_fps is not None
+    zones = tuple(zone for zone in camera.zones if still and "ignore" in zone.roles)
+    return Camera(camera.camera_id, source=camera.source, max_age_ms=camera.max_age_ms, zones=zones)
+
+
 class CaptureChild:
     """A child process with its cameras. Orders are queued and written as it reads them."""
 
@@ -90,8 +97,7 @@ class CaptureChild:
     def begin(self, camera: Camera) -> None:
         """Have it capture a camera."""
         self.cameras[camera.camera_id] = camera
-        capture = Camera(camera.camera_id, source=camera.source, max_age_ms=camera.max_age_ms)
-        self._order({"capture": capture.to_dict()})
+        self._order({"capture": for_capture(camera).to_dict()})
 
     def drop(self, camera_id: str) -> None:
         """Have it no longer capture a camera."""

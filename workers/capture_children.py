@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from contracts.cameras import Camera
 from settings import Settings
-from workers.capture_child import CaptureChild, Report
+from workers.capture_child import CaptureChild, Report, for_capture
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class CaptureChildren:
                 wanted = cameras.get(camera_id)
                 if wanted is None:
                     child.drop(camera_id)
-                elif _what_matters(wanted) != _what_matters(running):
+                elif for_capture(wanted) != for_capture(running):
                     child.begin(wanted)
         for camera_id in self._suspicions.keys() - cameras.keys():  # taken off and put back: a new chance
             del self._suspicions[camera_id]
@@ -178,8 +178,3 @@ class CaptureChildren:
                 else:
                     self._dismiss(child)
                 return
-
-
-def _what_matters(camera: Camera) -> tuple[object, ...]:
-    """What of a camera's document concerns its capture: other changes do not interrupt it."""
-    return camera.source, camera.max_age_ms

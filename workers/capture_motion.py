@@ -1,10 +1,11 @@
 """Whether something moves in front of a camera, seen on small grey pictures; and how often it is sampled meanwhile.
 
 A frame is compared with the last one that was let through. What all cells have in common, such as the light, and what
-half of them have, such as noise, counts as no motion. Cells that stand out count where three of them touch.
+half of them have, such as noise, counts as no motion. Cells that stand out count where three of them touch, unless they
+lie in a zone of the role `ignore`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 GreyPicture = NDArray[np.uint8]
+Outline = Sequence[tuple[float, float]]
+"""Corners of a polygon, from 0 to 1 in width and height."""
 
 WIDTH = 160
 """Cells of a reduced picture in a row: a face of 10 pixels in a picture of 1280 is about one."""
@@ -32,17 +35,21 @@ _LUMA_FIRST = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444
 class Sampling:
     """Lets `fps` frames a second pass while something moves and for 3 s after, else `still_fps`."""
 
-    def __init__(self, still_fps: float, on_still: Callable[[], None]) -> None:
-        """Take the rate while nothing moves; `on_still` is called for each frame that is left out."""
+    def __init__(self, still_fps: float, on_still: Callable[[], None], ignored: Sequence[Outline] = ()) -> None:
+        """Take the rate while nothing moves, and where motion does not count.
+
+        `on_still` is called for each frame that is left out.
+        """
         self._still_s = 1 / still_fps
         self._on_still = on_still
+        self._ignored = ignored
         self._passed: GreyPicture | None = None
         self._passed_s = self._moved_s = float("-inf")
 
     def wants(self, at_s: float, preview: Callable[[], GreyPicture] | None) -> bool:
         """Whether the frame of this time passes. One without a preview, or whose preview fails, does."""
         picture = None if preview is None else _safely(preview)
-        if picture is None or self._passed is None or moved(self._passed, picture):
+        if picture is None or self._passed is None or moved(self._passed, picture, self._ignored):
             self._moved_s = at_s
         if at_s - self._moved_s > _HOLD_S and at_s - self._passed_s < self._still_s - _SLACK_S:
             self._on_still()
@@ -51,14 +58,20 @@ class Sampling:
         return True
 
 
-def moved(before: GreyPicture, after: GreyPicture) -> bool:
-    """Whether something moved between two reduced pictures; two of different size count as that."""
+def moved(before: GreyPicture, after: GreyPicture, ignored: Sequence[Outline] = ()) -> bool:
+    """Whether something moved between two reduced pictures, outside of what is ignored.
+
+    Two of different size count as motion.
+    """
     if before.shape != after.shape:
         return True
     change = after.astype(np.float32) - before
     change = np.abs(change - np.median(change))
     least = min(_LEAST_CHANGE + _TIMES_NOISE * float(np.median(change)), _MOST_CHANGE)
     out = (change > least).astype(np.uint8)
+    for outline in ignored:  # drawn with its edge, so that what lies half in it is covered
+        corners = np.round(np.array(outline) * (out.shape[1], out.shape[0]) - 0.5).astype(np.int32)
+        cv2.fillPoly(out, [corners], 0)
     together = cv2.boxFilter(out, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return bool((together[out > 0] >= _CELLS_TOGETHER).any())
 

@@ -54,7 +54,11 @@ class CameraThread:
         self._camera_id = camera.camera_id
         self._source = camera.source
         self._options = CaptureOptions(
-            fps=camera.source.fps, loop=True, max_age_ms=camera.max_age_ms, still_fps=camera.source.still_fps
+            fps=camera.source.fps,
+            loop=True,
+            max_age_ms=camera.max_age_ms,
+            still_fps=camera.source.still_fps,
+            ignored=tuple(zone.polygon for zone in camera.zones),
         )
         self._sender = sender
         self._stop = threading.Event()

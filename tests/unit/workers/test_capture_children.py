@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
-from contracts.cameras import Camera, CameraSource
+from contracts.cameras import Camera, CameraSource, ZoneSettings
 from settings import Settings
 from workers.capture_child import DEAF_S
 from workers.capture_children import CAMERAS_IN_ONE, PROBATION_S, CaptureChildren
@@ -221,3 +222,26 @@ def test_a_parent_that_stood_still_blames_nobody(world: World) -> None:
     world.clock.now_s += 10 * DEAF_S
     world.children.capture(world.cameras)
     assert world.children.pids() == pids and not world.children._crashes
+
+
+def test_what_concerns_the_capture_begins_it_anew_and_nothing_else_does(world: World) -> None:
+    source = CameraSource("rtsp://camera.example/live")
+    clock = ZoneSettings("clock", ((0, 0), (0.2, 0), (0.2, 0.1)), roles=("ignore",))
+    hall = ZoneSettings("hall", ((0, 0), (1, 0), (1, 1)))
+    steps = [
+        (Camera("gate", source=source), True),
+        (Camera("gate", source=source, name="North", zones=(hall, clock), retention_days=3), False),
+        (Camera("gate", source=msgspec.structs.replace(source, transport="udp")), True),
+        (Camera("gate", source=msgspec.structs.replace(source, still_fps=1)), True),
+        (Camera("gate", source=msgspec.structs.replace(source, still_fps=1), zones=(hall, clock)), True),
+        (Camera("gate", source=msgspec.structs.replace(source, still_fps=1), zones=(clock,)), False),
+        (Camera("gate", source=msgspec.structs.replace(source, still_fps=1), zones=(clock,), max_age_ms=500), True),
+    ]
+    orders = 0
+    for camera, anew in steps:
+        world.cameras["gate"] = camera
+        orders += anew
+        world.children.capture(world.cameras)
+        [child] = world.children._children
+        assert len(child._ordered_s) + child._known == orders
+    world.look_until(lambda: not child._ordered_s)

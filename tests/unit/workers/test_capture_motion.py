@@ -88,6 +88,14 @@ def test_reduced_pictures_are_alike_whatever_they_are_made_of(tmp_path: Path) ->
     assert [next(VideoFile(path).grabs(print)).preview().shape] == [(90, WIDTH)]  # type: ignore[misc]
 
 
+def test_a_zone_that_is_to_be_ignored_holds_no_motion() -> None:
+    before, after = reduced(with_person(150)), reduced(with_person(170))
+    around = ((0.2, 0.35), (0.3, 0.35), (0.3, 0.48), (0.2, 0.48))
+    assert moved(before, after) and not moved(before, after, [around])
+    elsewhere = ((0.5, 0.35), (0.6, 0.35), (0.6, 0.48), (0.5, 0.48))
+    assert moved(before, after, [elsewhere])
+
+
 def test_a_picture_of_another_size_is_motion() -> None:
     assert moved(reduced(ROOM), reduced(ROOM[:180]))
 
