@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 DEAF_S = 30.0
 """A process that reports nothing, or reads no order, for so long is killed. Its start is counted in."""
 
+_STALE_S = 5.0
 _MOST_WAITING_BYTES = 1024 * 1024
 _MOST_REPORT_BYTES = 1024 * 1024
 _STOP_WITHIN_S, _PARTING_S = 15.0, 1.0
@@ -89,6 +90,13 @@ class CaptureChild:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    def report(self, camera_id: str) -> Report | None:
+        """Return how a camera goes, None when it has not said so yet. A report of a while ago says nothing of now."""
+        report, silent_s = self.reports.get(camera_id), self._clock() - self._heard_s
+        if report is None or silent_s <= _STALE_S:
+            return report
+        return Report(False, report.taken, 0.0, f"the process that reads this camera said nothing for {silent_s:.0f} s")
 
     def died(self) -> int | None:
         """Return its exit code (negative: the signal that killed it), None while it lives."""

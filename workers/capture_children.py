@@ -95,7 +95,8 @@ class CaptureChildren:
         """Return what is known of each camera that is captured; nothing of one whose process only starts."""
         found = {camera_id: Report(False, 0, 0.0, reason) for camera_id, reason in self._crashes.items()}
         for child in self._children:
-            found |= {camera_id: report for camera_id, report in child.reports.items() if camera_id in child.cameras}
+            said = {camera_id: child.report(camera_id) for camera_id in child.cameras}
+            found |= {camera_id: report for camera_id, report in said.items() if report is not None}
         return found
 
     def pids(self) -> list[int]:

@@ -18,6 +18,7 @@ from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
 from storage.client import connect
 from tests.cameras import CameraServer, camera_server
+from workers.capture_child import DEAF_S
 
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
 PASSWORD = "s3cret-word"
@@ -102,8 +103,8 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
     assert PASSWORD not in fleet.log("capture")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
+def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -140,3 +141,19 @@ def test_a_crash_and_a_killed_role_interrupt_for_a_moment(fleet, world: World) -
         fleet.start("capture")
         for name in names:
             world.wait_for(name, is_live)
+
+
+def test_a_process_that_stands_still_is_replaced_and_the_role_captures_on(fleet, world: World) -> None:
+    with camera_server([JPEG]) as server:
+        world.cameras.put(gate(server))
+        fleet.start("capture")
+        world.wait_for("gate-1", is_live)
+        role = psutil.Process(fleet._processes["capture"].pid)
+        [child] = role.children()
+        child.suspend()
+        world.cameras.put(gate(server, "gate-2"))  # an order that is not read
+        world.wait_for("gate-1", is_offline, DEAF_S + WITHIN_S)
+        assert PASSWORD not in str(world.states.get("gate-1"))
+        for name in ("gate-1", "gate-2"):
+            world.wait_for(name, is_live)
+        assert child.pid not in [one.pid for one in role.children()] and len(role.children()) == 2

@@ -176,6 +176,15 @@ def test_one_that_is_deaf_or_says_nothing_is_replaced(world: World, name: str, r
     world.look_until(lambda: "gate-1" in world.live() and ["gate-1"] in world.shares())
 
 
+def test_a_camera_whose_process_says_nothing_is_not_live(world: World) -> None:
+    world.add("gate-1")
+    world.look_until_live()
+    world.add("mute")
+    world.pass_time(24)
+    report = world.children.reports()["gate-1"]
+    assert not report.live and "said nothing for" in str(report.error)
+
+
 def test_orders_to_one_that_does_not_read_hold_up_nobody(world: World) -> None:
     world.add("deaf", "gate-1")
     world.look_until(lambda: len(world.shares()) == 1)
