@@ -27,3 +27,11 @@ class UnreadableError(CrowdwatchError):
 
 class UnavailableError(CrowdwatchError):
     """A server does not answer now; the same call may succeed later."""
+
+
+class TooLargeError(UnavailableError):
+    """A record is larger than its topic takes: nothing but a smaller record, or a larger limit, is of help."""
+
+
+class NeverWrittenError(ContractError):
+    """A place lies behind the end of the log."""

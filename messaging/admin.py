@@ -101,6 +101,28 @@ def ensure_topics(settings: Settings, timeout_s: float = 60.0) -> None:
         raise ConfigurationError(problem)
 
 
+def owned_partitions(settings: Settings, group: str, timeout_s: float = 5.0) -> set[tuple[str, int]]:
+    """Return the partitions that the members of a consumer group own, as the group's coordinator has them.
+
+    Raises:
+        UnavailableError: Kafka does not answer within `timeout_s`.
+    """
+    with kafka_errors(f"cannot read who owns the partitions of group {group}"):
+        config = common_config(settings, "admin") | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
+        admin = connect(KafkaAdminClient, config)
+        try:
+            members = admin.describe_groups([group])[group]["members"]
+        finally:
+            admin.close()
+    return {
+        (topic["topic"], number)
+        for member in members
+        if member["member_assignment"]
+        for topic in member["member_assignment"]["assigned_partitions"]
+        for number in topic["partitions"]
+    }
+
+
 def numbered_topics(settings: Settings) -> tuple[str, str, str]:
     """Return frames, uploads and Faces: a result goes to the partition number of its source."""
     return settings.topic_frames, settings.topic_uploads, settings.topic_faces

@@ -13,8 +13,9 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from contracts.errors import UnavailableError
-from messaging.admin import uneven_partitions
+from messaging.admin import owned_partitions, uneven_partitions
 from messaging.client import connect, consumer_config
+from messaging.damage import DamageReport, step_over_damage
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
@@ -38,8 +39,9 @@ class GroupConsumer:
     `on_assigned` and `on_revoked` are called from within `poll`, in the caller's thread, when it has happened.
 
     A member owns the same partition numbers of each topic. Numbers that a topic lacks are given to nobody: `problem`
-    says so, and the others are worked on. A member that is killed is found missing after 6 s; one that closes leaves
-    at once.
+    says so, and the others are worked on. Records that cannot be decoded are stepped over and counted.
+
+    A member that is killed is found missing after 6 s; one that closes leaves at once.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class GroupConsumer:
                     "heartbeat_interval_ms": _SESSION_MS // 4,
                     "max_poll_interval_ms": 600_000,
                     "max_partition_fetch_bytes": self._fetch_bytes,
+                    "enable_incremental_fetch_sessions": False,
                 },
             )
+            step_over_damage(self._consumer, DamageReport())
             for topic in self._topics:  # a leader that joins before it knows the topics gives everybody nothing
                 if not self._consumer.partitions_for_topic(topic):
                     raise UnavailableError(f"Kafka has no topic {topic}")
@@ -201,10 +205,11 @@ class GroupConsumer:
             log.error("%s; until then nobody works on the partitions that are too many", self.problem)
 
     def _join_again_if_forgotten(self, consumer: KafkaConsumer) -> None:
-        """Join the group anew after some time without a partition, each time twice as long.
+        """After some time without a partition, join the group anew if there are some that nobody owns.
 
-        A spare member has none for good reason, and does no harm by it. But kafka-python is known to join with an empty
-        view of the topics, take nothing for its share, and leave it at that.
+        kafka-python is known to join with an empty view of the topics, and to take nothing for its share.
+        A spare member has none for good reason. Its joining would stop all others for a moment, so it looks first, each
+        time after twice as long.
         """
         if consumer.assignment():
             self._join_again_after_s = _JOIN_AGAIN_S
@@ -212,10 +217,20 @@ class GroupConsumer:
         elif self._join_again_at == math.inf:
             self._join_again_at = time.monotonic() + self._join_again_after_s
         elif time.monotonic() > self._join_again_at:
-            log.warning("group %s gave no partition for %g s: joining again", self._group, self._join_again_after_s)
             self._join_again_after_s = min(2 * self._join_again_after_s, _JOIN_AGAIN_MOST_S)
-            consumer.unsubscribe()
-            self._subscribe()
+            self._join_again_at = time.monotonic() + self._join_again_after_s
+            unowned = self._unowned(consumer)
+            if unowned:
+                log.warning("group %s leaves %d partitions to nobody: joining again", self._group, len(unowned))
+                consumer.unsubscribe()
+                self._subscribe()
+
+    def _unowned(self, consumer: KafkaConsumer) -> set[Place]:
+        """Return the partitions that the group could give out and has given to nobody."""
+        numbers = set.intersection(*(set(consumer.partitions_for_topic(topic)) for topic in self._topics))
+        return {(topic, number) for topic in self._topics for number in numbers} - owned_partitions(
+            self._settings, self._group
+        )
 
     def _started(self) -> KafkaConsumer:
         if self._consumer is None:
@@ -243,8 +258,10 @@ class Follower:
         try:
             self._consumer = connect(
                 KafkaConsumer,
-                consumer_config(self._settings, "follower") | {"group_id": None, "auto_offset_reset": "latest"},
+                consumer_config(self._settings, "follower")
+                | {"group_id": None, "auto_offset_reset": "latest", "enable_incremental_fetch_sessions": False},
             )
+            step_over_damage(self._consumer, DamageReport())
             numbers = self._consumer.partitions_for_topic(self._topic)
             if not numbers:
                 raise UnavailableError(f"Kafka has no topic {self._topic}")

@@ -7,13 +7,15 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from contracts.errors import UnavailableError
+from contracts.errors import TooLargeError, UnavailableError
 from contracts.frames import FrameHeaders
 from contracts.offsets import SourceOffset
 from messaging.client import common_config, connect, max_record_bytes
 from settings import Settings
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Producer:
@@ -66,6 +68,8 @@ class Producer:
         """Hand a record to the producer; the future tells its place once all in-sync replicas have it.
 
         Raises:
+            TooLargeError: the record is larger than the producer sends; what the broker finds too large, the future
+                raises.
             UnavailableError: the topic's metadata or room in the buffer did not come in time, or the topic has no such
                 partition.
         """
@@ -79,10 +83,13 @@ class Producer:
             acknowledged.set_result(SourceOffset(metadata.topic, metadata.partition, metadata.offset))
 
         def failed(error: BaseException) -> None:
-            acknowledged.set_exception(UnavailableError(f"Kafka did not take the record: {error}"))
+            kind = TooLargeError if isinstance(error, _TOO_LARGE) else UnavailableError
+            acknowledged.set_exception(kind(f"Kafka did not take the record: {error}"))
 
         try:
             sent = self._producer.send(topic, value=value, key=key, partition=partition, headers=headers)
+        except _TOO_LARGE as error:
+            raise TooLargeError(f"the record is too large: {error}") from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not take records: {type(error).__name__}: {error}") from error
         except ValueError as error:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
+from kafka.errors import KafkaError, OffsetOutOfRangeError, UnknownError
 
-from contracts.errors import ContractError, UnavailableError, UnreadableError
+from contracts.errors import NeverWrittenError, UnavailableError, UnreadableError
 from contracts.offsets import OffsetRange
 from messaging.client import connect, consumer_config
+from messaging.damage import Damage, DamageReport, step_over_damage
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
@@ -52,6 +53,8 @@ class LogReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
+        self._damage: list[Damage] = []
+        self._report = DamageReport()
 
     def start(self, timeout_s: float = 30.0, topics: Sequence[str] = ()) -> None:
         """Connect. Name the `topics` when calls will go to several of them in turn.
@@ -76,6 +79,7 @@ class LogReader:
                     "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
                 },
             )
+            step_over_damage(self._consumer, self._damage.append)
             if topics:
                 self._assign(self._partitions(topics))
         except KafkaError as error:
@@ -94,8 +98,9 @@ class LogReader:
         for each part that the broker gives.
 
         Raises:
-            ContractError: the range ends after the end of the log: it was never written.
-            UnreadableError: a record there is damaged, or compressed in an unknown way.
+            NeverWrittenError: the range ends after the end of the log: it was never written.
+            UnreadableError: a record there is damaged, or compressed in an unknown way. What comes after it in the
+                range may be readable.
             UnavailableError: Kafka did not answer in time.
         """
         whole = RangeRead()
@@ -113,14 +118,13 @@ class LogReader:
         Once something else is read, the parts that were not taken are not to be had any more.
 
         Raises:
-            ContractError, UnreadableError, UnavailableError: as `read_range`; what was given before stays good.
+            NeverWrittenError, UnreadableError, UnavailableError: as `read_range`; what was given before stays good.
         """
         consumer, place = self._started(), TopicPartition(topic, partition)
         try:
             self._assign([place])
-            yield from _read_parts(consumer, place, offsets, timeout_s)
-        except (CorruptRecordError, UnsupportedCodecError) as error:
-            raise UnreadableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
+            self._damage.clear()
+            yield from _read_parts(consumer, place, offsets, timeout_s, self._damage)
         except KafkaError as error:
             raise UnavailableError(f"cannot read {topic}/{partition} at {offsets}: {error!r}") from error
 
@@ -198,7 +202,7 @@ class LogReader:
         """Return up to `limit` records from `positions` on, and the positions after them.
 
         Waits up to `wait_s` for a first record when there is none. A position that retention has passed moves to the
-        first record that is left.
+        first record that is left. Records that cannot be decoded are stepped over and counted.
 
         Raises:
             UnavailableError: Kafka did not answer.
@@ -209,6 +213,7 @@ class LogReader:
         try:
             first, last = self._first_and_last(places)
             self._assign(places)
+            self._damage.clear()
             for place in places:
                 start = min(max(after[place.topic, place.partition], first[place]), last[place])
                 consumer.seek(place, start)
@@ -234,6 +239,8 @@ class LogReader:
                         after[place.topic, place.partition] = max(after[place.topic, place.partition], position or 0)
         except KafkaError as error:
             raise UnavailableError(f"cannot read the log: {error!r}") from error
+        for damage in self._damage:
+            self._report(damage)
         return records, after
 
     def _started(self) -> KafkaConsumer:
@@ -265,7 +272,7 @@ class LogReader:
 
 
 def _read_parts(
-    consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetRange, timeout_s: float
+    consumer: KafkaConsumer, place: TopicPartition, offsets: OffsetRange, timeout_s: float, damage: list[Damage]
 ) -> Iterator[RangeRead]:
     at, ahead = offsets.start, dict[TopicPartition, Any]()
     consumer.seek(place, at)
@@ -278,7 +285,11 @@ def _read_parts(
             batch = ahead or consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
         except OffsetOutOfRangeError:
             batch, at = {}, _skip_expired(consumer, place, at, offsets, part)
+        except UnknownError:  # a passing trouble of the broker, or damage: `step_over_damage` tells in time
+            time.sleep(_POLL_MS / 1000)
+            continue
         else:
+            _refuse_damage(damage, place, at, offsets.stop)
             if not batch:
                 at = _skip_gap(consumer, place, at, offsets, part)
         for record in batch.get(place, ()):
@@ -293,6 +304,13 @@ def _read_parts(
         if part.records or part.gaps or part.expired:
             yield part
             deadline = time.monotonic() + timeout_s
+
+
+def _refuse_damage(damage: list[Damage], place: TopicPartition, start: int, stop: int) -> None:
+    """Raise `UnreadableError` if something in [start, stop) could not be decoded."""
+    for one in damage:
+        if one.place == place and one.start < stop and one.stop > start:
+            raise UnreadableError(f"cannot read {one}") from one.error
 
 
 def _fetch_ahead(consumer: KafkaConsumer, most: int) -> dict[TopicPartition, Any]:
@@ -313,7 +331,9 @@ def _skip_expired(
     first: int = first_offsets(consumer, [place], _CALL_MS)[place]
     if first <= at:
         last = end_offsets(consumer, [place], _CALL_MS)[place]
-        raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
+        if at < last:
+            raise UnreadableError(f"cannot read {place.topic}/{place.partition} at {at}: its broker does not find it")
+        raise NeverWrittenError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
     until = min(first, offsets.stop)
     read.expired.append(OffsetRange(at, until))
     if until < offsets.stop:
@@ -330,5 +350,5 @@ def _skip_gap(consumer: KafkaConsumer, place: TopicPartition, at: int, offsets: 
         return until
     last = end_offsets(consumer, [place], _CALL_MS)[place]
     if last < offsets.stop:
-        raise ContractError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
+        raise NeverWrittenError(f"{place.topic}/{place.partition} ends at {last}: {offsets} was never written")
     return at

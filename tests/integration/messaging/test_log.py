@@ -13,7 +13,8 @@ from kafka.admin import NewTopic
 from contracts.errors import ConfigurationError, ContractError, UnavailableError
 from contracts.frames import FrameHeaders, Origin
 from contracts.offsets import OffsetRange
-from messaging.admin import ensure_topics, ping_kafka
+from messaging import consumer
+from messaging.admin import ensure_topics, owned_partitions, ping_kafka
 from messaging.consumer import Follower, GroupConsumer
 from messaging.producer import Producer
 from messaging.reader import LogReader
@@ -299,6 +300,46 @@ def test_numbers_that_a_topic_lacks_are_given_to_nobody_and_said_so(topics, prod
     finally:
         for member in members:
             member.close()
+
+
+def test_a_spare_member_leaves_the_others_alone_and_a_forgotten_one_joins_again(topics, monkeypatch):
+    monkeypatch.setattr(consumer, "_JOIN_AGAIN_S", 1.0)
+    told, names = [], [topics.topic_alerts]  # one partition
+    owner, spare = (
+        GroupConsumer(topics, f"{topics.group_prefix}-g", names, on_assigned=told.append, on_revoked=told.append)
+        for _ in range(2)
+    )
+    try:
+        owner.start()
+        deadline = time.monotonic() + 30
+        while not owner.assignment() and time.monotonic() < deadline:
+            owner.poll(100)
+        spare.start()
+        while time.monotonic() < deadline and owned_partitions(topics, f"{topics.group_prefix}-g") != {(names[0], 0)}:
+            owner.poll(100)
+            spare.poll(100)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:  # until the spare's own join is seen through
+            owner.poll(100)
+            spare.poll(100)
+        told.clear()
+        one, other = (owner, spare) if owner.assignment() else (spare, owner)
+        end = time.monotonic() + 10  # the spare looks after 1, 2 and 4 s
+        while time.monotonic() < end:
+            one.poll(100)
+            other.poll(100)
+        assert told == [] and one.assignment() == {(names[0], 0)}, "no rebalance"
+        one._consumer.unsubscribe()  # as if it had been forgotten, with nobody to take its share
+        one._join_again_at, one._join_again_after_s = time.monotonic(), 1.0
+        monkeypatch.setattr(consumer, "owned_partitions", lambda *_: set())
+        other.close()
+        deadline = time.monotonic() + 30
+        while not one.assignment() and time.monotonic() < deadline:
+            one.poll(100)
+        assert one.assignment() == {(names[0], 0)}
+    finally:
+        owner.close()
+        spare.close()
 
 
 def test_a_rebalance_that_a_poll_does_not_wait_for_is_seen_through(topics):

@@ -26,4 +26,4 @@ class _Silent:
 
 def test_a_read_that_brings_nothing_ends():
     with pytest.raises(UnavailableError, match="did not give"):
-        list(_read_parts(_Silent(), TopicPartition("frames", 0), OffsetRange(3, 9), timeout_s=0.05))
+        list(_read_parts(_Silent(), TopicPartition("frames", 0), OffsetRange(3, 9), timeout_s=0.05, damage=[]))
