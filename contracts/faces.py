@@ -16,6 +16,9 @@ from contracts.times import from_rfc3339, is_believable, to_rfc3339
 
 SCHEMA_VERSION = 1
 MOST_FACES = 10_000
+MOST_RESULT_BYTES = 6 * 1024 * 1024
+"""Of a result's JSON. A document holds 16 MiB at most; BSON takes about as much room as JSON."""
+
 """Detections in one record at most."""
 
 _MOST_REASON = 2000

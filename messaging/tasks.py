@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _SOCKET_TIMEOUT_S = 5.0
 _SERVED_S = 15
 _MARK_S = 24 * 3600
+_START_S = 1800.0
+"""How long a process of the pool may load its model: a large one is converted first, which takes minutes."""
+
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0.1}
 """For those who enqueue: without it a refused connection is tried for six seconds, which holds a web request."""
 
@@ -52,7 +55,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_proc_alive_timeout=120.0,
+        worker_proc_alive_timeout=_START_S,
         worker_soft_shutdown_timeout=5.0,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,

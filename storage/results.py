@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError, DocumentTooLarge
 
+from contracts.errors import ContractError
 from contracts.faces import FacesRecord, Status
 from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
@@ -15,6 +17,8 @@ from storage.retention import DAY_S, ensure_retention
 COLLECTION = "DetectedFaces"
 _NEWEST_FIRST = [("captured_at", DESCENDING), ("_id", DESCENDING)]
 _TIMES = ("captured_at", "detected_at")
+_BAD_DOCUMENT = (2, 22, 121, 10334, 17419, 17420)
+"""MongoDB's codes for a document that it will never take: a bad value, invalid BSON, refused by a rule, too large."""
 
 
 class Results:
@@ -46,6 +50,7 @@ class Results:
         A repeat replaces, but what was once detected is not taken back by a later `skipped` or `failed`.
 
         Raises:
+            ContractError: one of them is a document that MongoDB cannot hold; others may be written.
             UnavailableError: MongoDB did not take all of them; to write them again is safe.
         """
         writes: dict[str, ReplaceOne[Document] | UpdateOne] = {}
@@ -58,7 +63,15 @@ class Results:
         if not writes:
             return 0
         with mongo_errors("cannot store results"):
-            self._collection.bulk_write(list(writes.values()), ordered=False)
+            try:
+                self._collection.bulk_write(list(writes.values()), ordered=False)
+            except BulkWriteError as error:
+                refused = [one for one in error.details["writeErrors"] if one["code"] in _BAD_DOCUMENT]
+                if not refused:
+                    raise
+                raise ContractError(f"MongoDB refuses the document: {refused[0]['errmsg'][:300]}") from error
+            except DocumentTooLarge as error:
+                raise ContractError(f"MongoDB cannot hold the document: {error}") from error
         return len(writes)
 
     def get(self, source: SourceOffset) -> FacesRecord | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from contracts.errors import ContractError, UnavailableError, UnreadableError
+from contracts.errors import ContractError, CrowdwatchError, NeverWrittenError, TooLargeError, UnavailableError
 from contracts.faces import FacesRecord, Status
 from contracts.frames import Frame
 from contracts.ids import default_camera_id
@@ -57,33 +57,48 @@ class RangeProcessor:
     def process(self, task: DetectRange) -> None:
         """Answer for every offset of the task, in `Faces`.
 
+        Whatever goes wrong with a single frame is its failure. Where several are at once, the error is raised: the
+        bridge plans them again, and at last one by one. Servers that are away are nobody's failure.
+
         Raises:
             UnavailableError: Kafka did not give or take records in time.
-            UnreadableError: the log holds something there that cannot be read; a single frame is answered `failed`.
-            ContractError: the range was never written.
+            NeverWrittenError: the range lies behind the end of the log.
+            Exception: whatever went wrong with a task of several frames.
         """
         started = time.perf_counter()
+
+        def service_ms() -> float:
+            return (time.perf_counter() - started) * 1000
+
+        try:
+            outcomes = self._outcomes(task)
+            self._publisher.publish(task, outcomes, service_ms)
+        except Exception as error:
+            is_ours = isinstance(error, (UnavailableError, NeverWrittenError)) and not isinstance(error, TooLargeError)
+            if is_ours or not task.isolated:
+                raise
+            log.warning("%s fails: %r", task, error, exc_info=not isinstance(error, CrowdwatchError))
+            reason = str(error) if isinstance(error, CrowdwatchError) else f"{type(error).__name__}: {error}"
+            outcomes = [self._unknown(task, offset, reason[:_REASON_CHARS]) for offset in range(task.start, task.stop)]
+            self._publisher.publish(task, outcomes, service_ms)
+        self._measured(task, outcomes, time.perf_counter() - started)
+
+    def _outcomes(self, task: DetectRange) -> list[Outcome]:
+        """Read a task's frames and detect; return what became of each offset."""
         outcomes: list[Outcome] = []
         records: list[LogRecord] = []
         frames = self._read(task, outcomes, records)
-        try:
-            if task.isolated:
-                results = [self._alone(task, one) for one in frames]
-            else:
-                results = self._analyser.analyse(
-                    frames, lambda: _signs_of_life(lambda: self._publisher.say_alive(task))
-                )
-        except UnreadableError as error:
-            if not task.isolated:
-                raise
-            outcomes = [self._unknown(task, offset, str(error)) for offset in range(task.start, task.stop)]
+        if task.isolated:
+            results = [self._alone(task, one) for one in frames]
         else:
-            for record, result in zip(records, results, strict=True):
-                offsets = OffsetRange(record.source.offset, record.source.offset + 1)
-                dead = record if result.status is Status.FAILED else None
-                outcomes.append(Outcome(offsets, result, dead, record.header(TRACEPARENT_HEADER)))
-        self._publisher.publish(task, outcomes, lambda: (time.perf_counter() - started) * 1000)
-        self._measured(task, outcomes, time.perf_counter() - started)
+            results = self._analyser.analyse(frames, lambda: _signs_of_life(lambda: self._publisher.say_alive(task)))
+        log_id = self._reader.log_id(task.topic)
+        for record, result in zip(records, results, strict=True):
+            offsets = OffsetRange(record.source.offset, record.source.offset + 1)
+            dead = record if result.status is Status.FAILED else None
+            trace = record.header(TRACEPARENT_HEADER)
+            outcomes.append(Outcome(offsets, replace(result, log_id=log_id), dead, trace))
+        return outcomes
 
     def _read(self, task: DetectRange, outcomes: list[Outcome], records: list[LogRecord]) -> Iterator[Frame]:
         """Give the frames of a task as they come from the log; note each one's record, and what holds none."""
@@ -95,7 +110,7 @@ class RangeProcessor:
                 try:
                     frame = _to_frame(record)
                 except ContractError as error:
-                    outcomes.append(self._refused(record, str(error)[:_REASON_CHARS]))
+                    outcomes.append(self._unknown(task, record.source.offset, str(error)[:_REASON_CHARS], record))
                 else:
                     records.append(record)
                     yield frame
@@ -111,25 +126,21 @@ class RangeProcessor:
             reason = f"not tried, after {task.attempt} attempts: {error}"[:_REASON_CHARS]
             return self._analyser.answer(frame, Status.FAILED, error=reason)
 
-    def _unknown(self, task: DetectRange, offset: int, reason: str) -> Outcome:
-        """Answer for a frame that cannot be had: nothing is known of it but its place."""
-        return self._failed(SourceOffset(task.topic, task.partition, offset), self._now(), reason)
-
-    def _refused(self, record: LogRecord, reason: str) -> Outcome:
-        """Answer for a record that is no frame, as its key names no camera; put it aside."""
-        return replace(self._failed(record.source, record.at, reason), dead=record)
-
-    def _failed(self, source: SourceOffset, captured_at: datetime, reason: str) -> Outcome:
-        result = FacesRecord(
-            source=source,
-            camera_id=default_camera_id(source.partition),
-            frame_id=source.offset,
-            captured_at=captured_at,
-            detected_at=self._now(),
+    def _unknown(self, task: DetectRange, offset: int, reason: str, dead: LogRecord | None = None) -> Outcome:
+        """Answer for a frame that cannot be had: nothing is known of it but its place, and when its record came."""
+        now = self._now()
+        record = FacesRecord(
+            source=SourceOffset(task.topic, task.partition, offset),
+            camera_id=default_camera_id(task.partition),
+            frame_id=offset,
+            captured_at=now if dead is None else dead.at,
+            detected_at=now,
             status=Status.FAILED,
             error=reason,
+            received_at=None if dead is None else dead.at,
+            log_id=self._reader.log_id(task.topic),
         )
-        return Outcome(OffsetRange(source.offset, source.offset + 1), result)
+        return Outcome(OffsetRange(offset, offset + 1), record, dead)
 
 
 @contextmanager

@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.errors import UnavailableError
-from contracts.faces import FacesRecord
+from contracts.faces import MOST_FACES, MOST_RESULT_BYTES, Face, FacesRecord
 from contracts.offsets import (
     SERVICE_HEADER,
     SETTLES_HEADER,
@@ -18,6 +18,7 @@ from contracts.offsets import (
     SourceOffset,
 )
 from contracts.tasks import DetectRange
+from messaging.client import max_record_bytes
 from messaging.dead import DeadLetters
 from messaging.producer import Producer, wait_for_all
 from messaging.records import LogRecord
@@ -26,6 +27,10 @@ from settings import Settings
 log = logging.getLogger(__name__)
 
 _ACKNOWLEDGED_WITHIN_S = 60.0
+_ENVELOPE_BYTES = 64 * 1024
+"""Room for key and headers beside a result."""
+
+_MOST_TRACE_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class OutcomePublisher:
         self._producer = producer
         self._sent: list[Future[SourceOffset]] = []
         self._topic_faces = settings.topic_faces
+        self._most_bytes = min(MOST_RESULT_BYTES, max_record_bytes(settings) - _ENVELOPE_BYTES)
         self._dead = DeadLetters(producer, settings)
 
     def say_alive(self, task: DetectRange) -> None:
@@ -66,9 +72,11 @@ class OutcomePublisher:
     def publish(self, task: DetectRange, outcomes: Sequence[Outcome], service_ms: Callable[[], float]) -> None:
         """Publish all outcomes of a task; a single one is sent at once, others within the producer's linger.
 
-        A dead frame is put aside before its result is published: nobody looks again at an offset that is settled.
+        A dead frame is put aside before its result is published: nobody looks again at an offset that is settled. A
+        result that Kafka or MongoDB would find too large is cut to its most confident detections.
 
         Raises:
+            TooLargeError: the topic takes less than the settings say.
             UnavailableError: Kafka did not take them in time.
         """
         service = b"%d" % max(1, round(service_ms()))
@@ -90,7 +98,7 @@ class OutcomePublisher:
         sent = [
             self._producer.send(
                 self._topic_faces,
-                None if outcome.result is None else outcome.result.encode(),
+                None if outcome.result is None else fit(outcome.result, self._most_bytes),
                 key=None if outcome.result is None else outcome.result.camera_id.encode(),
                 partition=task.partition,
                 headers=[(SETTLES_HEADER, outcome.offsets.encode()), *beside, *_trace(outcome)],
@@ -112,5 +120,23 @@ class OutcomePublisher:
             log.warning("results of the task before are missing: %s", error)
 
 
+def fit(result: FacesRecord, most_bytes: int, most_faces: int = MOST_FACES) -> bytes:
+    """Encode a result; one that is too large keeps its most confident detections, and its `error` says how many."""
+    encoded, kept = result.encode(), len(result.faces)
+    while kept and (len(encoded) > most_bytes or kept > most_faces):
+        kept = min(most_faces, kept // 2) if kept > 1 else 0
+        error = f"{len(result.faces)} detections are too many for a record: the {kept} most confident are kept"
+        encoded = replace(result, faces=_most_confident(result.faces, kept), error=error).encode()
+    return encoded
+
+
+def _most_confident(faces: Sequence[Face], count: int) -> tuple[Face, ...]:
+    """Return the most confident detections, in their old order."""
+    best = sorted(range(len(faces)), key=lambda index: -faces[index].confidence)[:count]
+    return tuple(faces[index] for index in sorted(best))
+
+
 def _trace(outcome: Outcome) -> list[tuple[str, bytes]]:
-    return [] if outcome.traceparent is None else [(TRACEPARENT_HEADER, outcome.traceparent)]
+    if outcome.traceparent is None or len(outcome.traceparent) > _MOST_TRACE_BYTES:
+        return []
+    return [(TRACEPARENT_HEADER, outcome.traceparent)]

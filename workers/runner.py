@@ -6,14 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
 from socketserver import ThreadingMixIn
 from types import FrameType
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import Counter, make_wsgi_app
 
 from contracts.errors import CrowdwatchError, UnavailableError
+from contracts.times import to_rfc3339
 from settings import Settings
 from settings.logs import configure_logging
 
@@ -22,8 +24,15 @@ log = logging.getLogger(__name__)
 _START_TIMEOUT_S = 120.0
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
+_STILL_S = 180.0
+"""Longer than any step that waits for a server: the longest is a record that Kafka does not acknowledge, 130 s."""
+
 _LONGEST_BETWEEN_STEPS_S = 1.0
 """A step that fails has waited for its server already, and what it waits for holds up everybody behind it."""
+
+ROLE_ERRORS = Counter(
+    "crowdwatch_role_errors", "Records that broke a role's code, were logged and passed over", ["role"]
+)
 
 
 class Role(Protocol):
@@ -42,13 +51,64 @@ class Role(Protocol):
         """Tell of each thing that the role needs whether it is there."""
 
 
+class Heartbeat:
+    """Tells whether a role's loop stands still.
+
+    Args:
+        allowed_s: how long one step may take.
+        clock: the time, in seconds that only rise.
+    """
+
+    def __init__(self, allowed_s: float = _STILL_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._allowed_s = allowed_s
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """Learn that the loop goes round."""
+        self._last = self._clock()
+
+    def still_s(self) -> float | None:
+        """Return how many seconds the loop has stood still, None while that may be a long step."""
+        still_s = self._clock() - self._last
+        return still_s if still_s > self._allowed_s else None
+
+
+class StopSignal(threading.Event):
+    """Set when the role is to end. Every loop asks it in each round, and that is the role's heartbeat.
+
+    Only what the thread that made it asks counts: others may go round while the role stands still.
+    """
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        super().__init__()
+        self._heartbeat = heartbeat
+        self._thread = threading.get_ident()
+
+    def is_set(self) -> bool:
+        self._beat()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._beat()
+        try:
+            return super().wait(timeout)
+        finally:
+            self._beat()
+
+    def _beat(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._heartbeat.beat()
+
+
 def run_role(name: str, role: Role, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT, with `/healthz`, `/readyz` and `/metrics` on its own port.
 
     Returns the exit code: 0 after a signal, 1 when the role could not start or broke.
     """
     configure_logging(settings, name)
-    stop = threading.Event()
+    heartbeat = Heartbeat()
+    stop = StopSignal(heartbeat)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         log.info("%s: stopping", signal.Signals(number).name)
@@ -56,7 +116,7 @@ def run_role(name: str, role: Role, settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    with HealthServer(role.ready, settings.health_host, settings.health_port) as health:
+    with HealthServer(role.ready, settings.health_host, settings.health_port, heartbeat) as health:
         log.info("%s: health pages on port %d", name, health.port)
         try:
             _start(role, stop)
@@ -139,8 +199,9 @@ def run_steps(
 class HealthServer:
     """Serves `/healthz`, `/readyz` and `/metrics` in a thread of its own."""
 
-    def __init__(self, ready: Callable[[], dict[str, bool]], host: str, port: int) -> None:
+    def __init__(self, ready: Callable[[], dict[str, bool]], host: str, port: int, heartbeat: Heartbeat) -> None:
         self._ready = ready
+        self._heartbeat = heartbeat
         self._metrics = make_wsgi_app()
         self._server = make_server(host, port, self._answer, _Server, _QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
@@ -165,7 +226,7 @@ class HealthServer:
             answer: Iterable[bytes] = self._metrics(environ, start_response)
             return answer
         if path == "/healthz":
-            status, body = "200 OK", dict[str, Any](status="alive")
+            status, body = self._health()
         elif path == "/readyz":
             needs = self._ready()
             status = "200 OK" if needs and all(needs.values()) else "503 Service Unavailable"
@@ -175,6 +236,17 @@ class HealthServer:
             body = {"error": {"code": "not_found", "message": f"no page {path}", "detail": None}}
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
+
+    def _health(self) -> tuple[str, dict[str, Any]]:
+        still_s = self._heartbeat.still_s()
+        if still_s is None:
+            return "200 OK", {"status": "alive"}
+        since = datetime.now(timezone.utc) - timedelta(seconds=still_s)
+        return "503 Service Unavailable", {
+            "status": "stands still",
+            "since": to_rfc3339(since),
+            "for_s": round(still_s),
+        }
 
 
 class _Server(ThreadingMixIn, WSGIServer):

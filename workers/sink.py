@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timezone
 
 from contracts.errors import ContractError, UnavailableError
-from contracts.faces import FacesRecord
+from contracts.faces import MOST_RESULT_BYTES, FacesRecord
 from contracts.offsets import TRACEPARENT_HEADER
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
@@ -28,9 +28,6 @@ _GATHER_S = 0.01
 """Writes are at least so far apart, and meanwhile results gather: a write costs as much for one as for fifty."""
 
 _COMMIT_EVERY_S = 1.0
-_MOST_RESULT_BYTES = 6 * 1024 * 1024
-"""A document holds 16 MiB at most; BSON takes about as much room as JSON."""
-
 _REFUSED = refusal_counter("sink", "Records in Faces that are no result, and went to frames.dead")
 
 
@@ -102,12 +99,11 @@ class Sink:
     def _store(self, records: list[LogRecord], stop: threading.Event) -> None:
         """Write a batch, however long MongoDB is away. A batch given up at a stop is read again."""
         pairs, refused = _decode(records)
-        results = [result for _, result in pairs]
         backoff = Backoff()
         while not stop.is_set():
             started = time.monotonic()
             try:
-                self._results.replace_many(results)
+                broken = self._replace(pairs)
                 write_s = time.monotonic() - started
                 self._healthy["mongodb"] = True
             except UnavailableError as error:
@@ -115,15 +111,31 @@ class Sink:
                 log.warning("%s", error)
                 stop.wait(backoff.next_s())
             else:
-                self._refusals.refuse(*refused)
+                self._refusals.refuse(*refused, *broken)
+                culprits = [record for record, _ in broken]
+                stored = [pair for pair in pairs if pair[0] not in culprits]
+                results = [result for _, result in stored]
                 for record in records:
                     self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
                 now = datetime.now(timezone.utc)
                 self._metrics.stored(results, write_s, now)
                 if self._tracer is not None:
-                    headers = [record.header(TRACEPARENT_HEADER) for record, _ in pairs]
+                    headers = [record.header(TRACEPARENT_HEADER) for record, _ in stored]
                     self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
                 return
+
+    def _replace(self, pairs: list[tuple[LogRecord, FacesRecord]]) -> list[tuple[LogRecord, Exception]]:
+        """Write results; where that breaks, halve them until what breaks it stands alone, and return that."""
+        try:
+            self._results.replace_many(result for _, result in pairs)
+        except UnavailableError:
+            raise
+        except Exception as error:  # whatever a driver throws: the result's neighbours have done nothing
+            if len(pairs) == 1:
+                return [(pairs[0][0], error)]
+            half = len(pairs) // 2
+            return self._replace(pairs[:half]) + self._replace(pairs[half:])
+        return []
 
     def _commit_if_due(self) -> None:
         """Commit what is written, now and then: what is read again after a kill is only written again."""
@@ -153,7 +165,7 @@ def _decode(
         if record.value is None:
             continue
         try:
-            if len(record.value) > _MOST_RESULT_BYTES:
+            if len(record.value) > MOST_RESULT_BYTES:
                 raise ContractError(f"{len(record.value)} bytes are more than a document holds")
             results.append((record, FacesRecord.decode(record.value, record.at)))
         except ContractError as error:

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import multiprocessing
 import os
 import socket
 import threading
@@ -48,7 +47,7 @@ from workers.loaded_models import LoadedModels, load_by_name
 from workers.measurements import Measurement, Measurements
 from workers.outcomes import Outcome, OutcomePublisher
 from workers.tracing import FrameTracer, make_tracer
-from workers.watchdog import Watchdog
+from workers.watchdog import WarmProcesses, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +57,7 @@ _QUEUES = {
 }
 _ANNOUNCE_EVERY_S = 4.0
 _TELL_EVERY_S = 0.25
+_BEAT_EVERY_S = 1.0
 _RECONNECT_S = {"interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5}
 _LINGER_MS = 5
 """The results of a task leave together, as each request wakes broker, bridge and sink; a flush sends them at once."""
@@ -154,6 +154,13 @@ class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
     """
 
     _tells_at = float("-inf")
+    beat: Callable[[], object]
+
+    def loop_args(self) -> Any:
+        """Have the loop beat each second, whenever it begins anew: Celery clears its timers with each connection."""
+        if self.hub:
+            self.hub.call_repeatedly(_BEAT_EVERY_S, self.beat)
+        return super().loop_args()
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect to Redis, however long it is away: tried again after 0.1 to 0.5 s, and told of once."""
@@ -161,6 +168,7 @@ class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
 
         def failed(error: Exception, _pause_s: float) -> None:
             nonlocal told
+            self.beat()
             if not told:
                 log.warning("Redis does not answer, and is tried until it does: %s", error)
             told = True
@@ -180,14 +188,19 @@ class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
             self.hub.call_later(_TELL_EVERY_S, self._flush_events)
 
 
+def _beating(beat: Callable[[], object]) -> type[SteadyConsumer]:
+    """Return a consumer whose loop calls `beat`."""
+    return type("BeatingConsumer", (SteadyConsumer,), {"beat": staticmethod(beat)})
+
+
 class Worker:
     """The role: a Celery worker with a pool of processes. Celery handles the signals: the first lets tasks finish."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._warm = multiprocessing.Value("i", 0)
+        self._warm = WarmProcesses(settings.worker_processes)
         self._measurements = Measurements()
-        self._process = WorkerProcess(settings, self._on_warm, self._measurements.report)
+        self._process = WorkerProcess(settings, self._warm.add, self._measurements.report)
         self._consuming = threading.Event()
         self._queues = _QUEUES[settings.worker_pool]
         self._over = threading.Event()
@@ -195,6 +208,7 @@ class Worker:
         self._watchdog = Watchdog(
             lambda: sum(self._tasks.length(queue) for queue in self._queues),
             lambda: len(active_requests),
+            self._warm.count,
             time.monotonic,
         )
 
@@ -222,7 +236,7 @@ class Worker:
             concurrency=self._settings.worker_processes,
             pool="prefork",
             optimization="fair",
-            consumer_cls=SteadyConsumer,
+            consumer_cls=_beating(stop.is_set),
             without_mingle=True,
             without_gossip=True,
             loglevel=self._settings.log_level,
@@ -239,13 +253,10 @@ class Worker:
 
     def ready(self) -> dict[str, bool]:
         """Whether tasks are taken, and a process is warm."""
-        return {"consuming": self._consuming.is_set(), "model": self._warm.value > 0}
+        return {"consuming": self._consuming.is_set(), "model": self._warm.count() > 0}
 
     def _on_process_init(self, **_: Any) -> None:
         self._process.start()
-
-    def _on_warm(self) -> None:
-        self._warm.value = 1
 
     def _on_process_shutdown(self, **_: Any) -> None:
         self._process.close()

@@ -30,7 +30,7 @@ from workers.analytics.ordering import Arrival, PartitionOrder, Ready, WorkingTi
 from workers.analytics.snapshots import SnapshotTaker
 from workers.analytics.venues import VenueJudge
 from workers.answers import what_it_settles
-from workers.runner import Backoff, run_steps
+from workers.runner import ROLE_ERRORS, Backoff, run_steps
 
 log = logging.getLogger(__name__)
 
@@ -193,8 +193,7 @@ class Analytics:
             self._positions[number] = mark + 1
             result = self._read(record)
             if result is not None and not _is_of(result, number, ours):
-                if self._keeper.take(number, mark, result, now_s):
-                    _ANALYSED.inc()
+                self._take(number, mark, result, now_s)
                 result = None
             if ours is not None:
                 self._hand_on(number, self._orders[number].take(*ours, mark, result, arrived))
@@ -236,10 +235,22 @@ class Analytics:
     def _hand_on(self, number: int, ready: list[Ready]) -> None:
         """Have results analysed that are in order."""
         for result, mark, arrived, late in ready:
-            if self._keeper.take(number, mark, result, arrived.at_s, ordered=True):
-                _ANALYSED.inc()
-            elif late:
+            if not self._take(number, mark, result, arrived.at_s, ordered=True) and late:
                 _LATE.inc()
+
+    def _take(self, number: int, mark: int, result: FacesRecord, now_s: float, *, ordered: bool = False) -> bool:
+        """Analyse a result; one that breaks the analysis is left out, and the camera's next ones are analysed."""
+        try:
+            is_new = self._keeper.take(number, mark, result, now_s, ordered=ordered)
+        except UnavailableError:
+            raise
+        except Exception:
+            log.exception("cannot analyse %s", result.source)
+            ROLE_ERRORS.labels("analytics").inc()
+            return False
+        if is_new:
+            _ANALYSED.inc()
+        return is_new
 
     def _look(self, caught_up: bool) -> None:
         """Follow the cameras' settings, and judge silence and venues, now and then.

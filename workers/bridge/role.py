@@ -9,18 +9,18 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge
 
 from contracts.errors import UnavailableError
-from contracts.offsets import SERVICE_HEADER, SOURCE_TOPIC_HEADER
+from contracts.offsets import SOURCE_TOPIC_HEADER, is_natural
 from contracts.tasks import QUEUE_AGAIN, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.reader import LogReader
 from messaging.records import LogRecord
 from settings import Settings
-from workers.answers import what_it_settles, who_answered
+from workers.answers import service_s, what_it_settles, who_answered
 from workers.bridge.ledger import PartitionLedger
 from workers.bridge.pools import Pool, Pools
 from workers.bridge.queues import Queues
-from workers.runner import run_steps
+from workers.runner import ROLE_ERRORS, run_steps
 
 log = logging.getLogger(__name__)
 
@@ -253,36 +253,43 @@ class Bridge:
         touched: set[Place] = set()
         answered: set[DetectRange] = set()
         for record in records:
-            settled = what_it_settles(record)
-            if settled is None:
-                self._note_sign_of_life(record, now)
-                continue
-            place, offsets = (settled[0], record.source.partition), settled[1]
-            ledger = self._ledgers.get(place)
-            if ledger is None:
-                continue
-            ledger.settle(offsets, record.source.offset)
-            touched.add(place)
-            task = who_answered(record, *place)
-            pool = self._pools.holding(task) if task is not None else None
-            for one in self._pools.of(place[0]) if pool is None else (pool,):
-                one.losses.progressed(now)
-            if task is None or pool is None or task in answered:
-                continue
-            answered.add(task)
-            service_ms = record.header(SERVICE_HEADER)
-            if service_ms is not None and service_ms.isdigit() and not task.isolated:
-                service_s = int(service_ms) / 1000
-                pool.losses.measured(service_s)
-                pool.pace.measured(service_s, len(task.offsets))
-                again = self._pools.again(place[0])
-                if again is not None and again is not pool:
-                    again.losses.measured(service_s)  # it has the same workers
+            try:
+                self._enter(record, now, touched, answered)
+            except Exception:  # whatever is wrong with a record: the others settle offsets all the same
+                log.exception("cannot enter %s", record.source)
+                ROLE_ERRORS.labels("bridge").inc()
         for place in touched:
             for pool in self._pools.of(place[0]):
                 for task in pool.losses.flights_of(*place):
                     if self._ledgers[place].is_settled(task):
                         pool.losses.settled(task, now, by_itself=task in answered)
+
+    def _enter(self, record: LogRecord, now: float, touched: set[Place], answered: set[DetectRange]) -> None:
+        """Enter one record; note the partition that it concerns, and the task that it answers for."""
+        settled = what_it_settles(record)
+        if settled is None:
+            self._note_sign_of_life(record, now)
+            return
+        place, offsets = (settled[0], record.source.partition), settled[1]
+        ledger = self._ledgers.get(place)
+        if ledger is None:
+            return
+        ledger.settle(offsets, record.source.offset)
+        touched.add(place)
+        task = who_answered(record, *place)
+        pool = self._pools.holding(task) if task is not None else None
+        for one in self._pools.of(place[0]) if pool is None else (pool,):
+            one.losses.progressed(now)
+        if task is None or pool is None or task in answered:
+            return
+        answered.add(task)
+        took_s = service_s(record)
+        if took_s is not None and not task.isolated:
+            pool.losses.measured(took_s)
+            pool.pace.measured(took_s, len(task.offsets))
+            again = self._pools.again(place[0])
+            if again is not None and again is not pool:
+                again.losses.measured(took_s)  # it has the same workers
 
     def _note_sign_of_life(self, record: LogRecord, now: float) -> None:
         topic = (record.header(SOURCE_TOPIC_HEADER) or b"").decode("utf-8", "replace")
@@ -390,4 +397,4 @@ class Bridge:
 
 def _faces_offset(committed: tuple[int, str] | None, default: int) -> int:
     """Read the commit's metadata."""
-    return int(committed[1]) if committed is not None and committed[1].isdigit() else default
+    return int(committed[1]) if committed is not None and is_natural(committed[1].encode()) else default

@@ -37,6 +37,10 @@ FIELDS = {
     "inference_ms",
     "source",
     "schema_version",
+    "origin",
+    "received_at",
+    "claimed_at",
+    "log_id",
 }
 
 
