@@ -1,7 +1,7 @@
 """Thousands of odd records, headers, keys, pictures and documents, after which everything must work as before.
 
-    python -m bench.fuzz [--seed S] [--count N] [--requests N] [--first N] [--minutes M] [--pictures N]
-        [--topics T …] [--data-dir D] [--output FILE]
+    python -m bench.fuzz [--seed S] [--count N] [--requests N] [--tasks N] [--first N] [--minutes M]
+        [--pictures N] [--topics T …] [--data-dir D] [--output FILE]
 
 The long run, an hour of 50,000 records:
 

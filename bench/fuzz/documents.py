@@ -22,6 +22,7 @@ _CAMERA = {
     "source": None,
     "model": None,
     "confidence_threshold": None,
+    "classes": None,
     "max_age_ms": None,
     "zones": [
         {
@@ -30,7 +31,7 @@ _CAMERA = {
             "anchor": "center",
             "area_m2": 20,
             "limit": 40,
-            "roles": ["density", "queue", "restricted", "display", "exit"],
+            "roles": ["density", "queue", "restricted", "display", "exit", "ignore"],
             "schedule": [{"days": "mon-fri", "from": "22:00", "to": "06:00"}],
             "minimum_stay_s": 2,
         }
@@ -38,11 +39,15 @@ _CAMERA = {
     "lines": [{"name": "door", "from": [0.5, 0], "to": [0.5, 1], "anchor": "center", "venue": "Arena"}],
     "ground_plane": {"image": _SQUARE, "metres": [[0, 0], [10, 0], [10, 10], [0, 10]]},
     "distance_limit_m": 1.5,
+    "rules": {
+        "gathering": {"enabled": True, "people": 5, "minimum_s": 10, "schedule": [{"days": "sat,sun"}]},
+        "distance": {"enabled": False},
+    },
     "retention_days": 30,
     "blur_faces": False,
     "time_zone": "Europe/Berlin",
 }
-_SOURCE = {"url": "http://127.0.0.1:9/fuzz.mjpeg", "fps": 5, "enabled": True}
+_SOURCE = {"url": "http://127.0.0.1:9/fuzz.mjpeg", "fps": 5, "still_fps": 1, "transport": "tcp", "enabled": True}
 _NOTIFICATIONS = {
     "channels": [
         {"kind": "webhook", "name": "hook", "url": "http://127.0.0.1:9/hook", "secret": "s3cret"},
@@ -118,6 +123,8 @@ class Requests:
                 ("POST", f"/api/venues/{name}/reset", {}),
                 ("POST", f"/api/alerts/{name}/ack", {}),
                 ("POST", f"/api/jobs/{name}/cancel", {}),
+                ("POST", "/api/dead/retry", {"ids": ["0/1", "0/2"], "all": False, "again": True, "cursor": None}),
+                ("POST", f"/api/dead/0/{rng.randrange(100)}/retry", {}),
                 ("DELETE", f"/api/cameras/{name}", {}),
                 ("DELETE", f"/api/keys/{name}", {}),
             )
@@ -148,6 +155,10 @@ class Requests:
                 f"/api/frames/frames/9223372036854775808/{text}",
                 f"/api/frames/frames/0/{rng.choice(('1', '99999999999999999999', '-1', text))}",
                 f"/api/frames/frames/0/{rng.randrange(50)}/picture",
+                f"/api/dead?limit={rng.choice((1, 200))}",
+                f"/api/dead?camera={text}&error={text}&cursor={text}",
+                f"/api/dead/0/{rng.randrange(100)}",
+                f"/api/dead/0/{rng.randrange(100)}/picture",
                 f"/api/cameras/{text}",
                 f"/api/cameras/{text}/snapshot",
                 f"/api/jobs/{text}",

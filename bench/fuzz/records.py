@@ -35,6 +35,9 @@ HEADER_NAMES = (
 )
 _RANGES = (SETTLES_HEADER, TASK_HEADER, FRAMES_HEADER, CHUNK_HEADER)
 _TIMESTAMPS_MS = (0, 1, 86_400_000, 946_684_800_000, -1)
+_NEVER_WRITTEN = 10**6
+"""Offsets that no run reaches: results for those that are about to be written would be taken for real ones."""
+
 _NO_UTF8 = b"gr\xfcn\xff"
 
 Headers = list[tuple[str, bytes | None]]
@@ -177,7 +180,8 @@ class Records:
     def _faces(self, rng: random.Random) -> tuple[bytes, Headers]:
         status = rng.choice((Status.OK, Status.OK, Status.OK, Status.FAILED, Status.SKIPPED))
         topic = rng.choice((OTHER_DETECTOR, OTHER_DETECTOR, "frames", "uploads"))
-        source = SourceOffset(topic, rng.randrange(4), rng.randrange(100))
+        offset = rng.choice((rng.randrange(2), rng.randrange(_NEVER_WRITTEN, 2 * _NEVER_WRITTEN)))
+        source = SourceOffset(topic, rng.randrange(4), offset)
         record = FacesRecord(
             source=source,
             camera_id=rng.choice(CAMERAS),

@@ -13,6 +13,7 @@ from bench.fuzz.logs import tracebacks
 from bench.fuzz.records import Records
 from bench.fuzz.sending import Sender
 from bench.fuzz.system import System
+from bench.fuzz.tasks import odd_tasks
 
 _AT_ONCE = 50
 _QUIET_AT_LEAST_S = 120.0
@@ -25,6 +26,7 @@ class Fuzz:
     Attributes:
         count: how many records.
         requests: how many requests, while the records are sent.
+        tasks: how many tasks, at the beginning.
         first: number of the first record and request; those before it are left out.
         minutes: over how long the records are spread; 0 for as fast as it goes.
         pictures: good ones that are sent afterwards, by HTTP and by Kafka each.
@@ -34,6 +36,7 @@ class Fuzz:
     seed: int = 1
     count: int = 2500
     requests: int = 500
+    tasks: int = 50
     first: int = 0
     minutes: float = 0.0
     pictures: int = 40
@@ -69,6 +72,7 @@ def run(fuzz: Fuzz, system: System, say: Callable[[str], None], step: Callable[[
     with LiveCamera(system), Watch(system, say, lambda: sent) as watch:
         asking = threading.Thread(target=_ask_all, args=(fuzz, now, asker), name="asking", daemon=True)
         asking.start()
+        odd_tasks(fuzz.seed, fuzz.tasks, system.settings)
         for batch in _batches(numbers):
             pairs = [(number, records.odd(number)) for number in batch]
             for _, record in pairs:
