@@ -18,6 +18,7 @@ from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
 from storage.client import connect
 from tests.cameras import CameraServer, camera_server
+from tests.rtsp import RtspServer, encoded
 from workers.capture_child import DEAF_S
 
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
@@ -80,9 +81,6 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
         assert world.wait_for("gate-1", is_live) < 10
         world.cameras.put(replace(gate(server, path="/other"), name="renamed", max_age_ms=5000))
         world.wait_for("gate-1", lambda state: "/other" in server.asked and is_live(state))
-        still = gate(server, path="/still")
-        world.cameras.put(replace(still, source=replace(still.source, still_fps=0.5)))
-        world.wait_for("gate-1", lambda state: "/still" in server.asked and is_live(state) and state.fps < 2)
     assert world.wait_for("gate-1", is_offline) < 10
     state = world.states.get("gate-1")
     assert state is not None and "127.0.0.1" in str(state.error) and PASSWORD not in str(state)
@@ -101,6 +99,21 @@ def test_a_camera_is_followed_through_its_life(fleet, world: World, tmp_path: Pa
         assert "/inner" not in server.asked, "a redirect is not followed"
     assert set(fleet.stop().values()) == {0}
     assert PASSWORD not in fleet.log("capture")
+
+
+@pytest.mark.acts("source.still_fps", "source.transport")
+def test_the_rate_of_a_still_scene_and_the_transport_act_at_once(fleet, world: World) -> None:
+    scene = encoded([np.full((48, 64, 3), 90, np.uint8)])
+    with RtspServer(scene) as server:
+        source = CameraSource(server.url, fps=10, transport="udp")
+        world.cameras.put(Camera("gate-1", source=source))
+        fleet.start("capture")
+        world.wait_for("gate-1", lambda state: is_live(state) and state.fps > 6)
+        assert set(server.played) == {"udp"}
+        world.cameras.put(Camera("gate-1", source=replace(source, transport="tcp", still_fps=0.5)))
+        world.wait_for("gate-1", lambda state: is_live(state) and state.fps < 1 and "tcp" in server.played)
+        world.cameras.put(Camera("gate-1", source=replace(source, transport="tcp")))
+        world.wait_for("gate-1", lambda state: is_live(state) and state.fps > 6)
 
 
 def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:

@@ -18,8 +18,6 @@ IDENTITY = {"camera_id"}
 
 
 AWAITED = {
-    "source.still_fps",
-    "source.transport",
     "retention_days",
     "rules.enabled",
     "rules.schedule",
