@@ -2,6 +2,7 @@
 
 import base64
 import re
+import select
 import socket
 import struct
 import threading
@@ -149,6 +150,10 @@ class RtspServer:
 
             began_s, sequence, number = time.monotonic(), 0, 0
             while not self._dying.wait(max(0.0, began_s + number / self._fps - time.monotonic())):
+                if select.select([client], [], [], 0)[0]:
+                    request = client.recv(65536)
+                    if not request or b"TEARDOWN" in request:
+                        return
                 stamp = (_FIRST_RTP_TIME + number * _CLOCK_HZ // self._fps) & 0xFFFFFFFF
                 if self._clock is not None and number % self._fps == 0:
                     send(1, self._report(stamp, sequence))
