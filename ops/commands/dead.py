@@ -94,7 +94,9 @@ def list_letters(
 @json_option
 @data_dir_option
 def show(letter: str, output: Path | None, as_json: bool, data_dir: Path) -> None:
-    """Show one dead letter: its error, key and headers, and its value where that is text.
+    """Show one dead letter.
+
+    That is its error, the record's key and headers, and its value where that is text.
 
     LETTER is its id, such as 0/17; 17 is the same.
 
@@ -162,13 +164,15 @@ def retry(
     """
     if bool(letters) == everything:
         raise click.UsageError("give either LETTERS, or --all")
+    if letters and (camera_id or topic or error):
+        raise click.UsageError("--camera, --topic and --error choose among --all; without it, name the LETTERS alone")
     wanted = _filter(camera_id, topic, error)
     with _open(data_dir, retrying=True) as (box, settings):
         if everything:
             outcomes = _retry_all(box, wanted, again=again, per_s=rate, yes=yes, quiet=as_json)
         else:
             found = [_find(box, settings, letter).letter for letter in letters]
-            outcomes = [box.retry(one, _user(), again=again) for one in found if wanted.wants(one)]
+            outcomes = [box.retry(one, _user(), again=again) for one in found]
         counts = {kind: sum(one.outcome == kind for one in outcomes) for kind in ("retried", "already", "refused")}
         _note(settings, counts)
     if as_json:

@@ -260,6 +260,7 @@ def test_the_command_lists_shows_and_retries(web, bury, reader, settings, monkey
 
     assert run("retry").exit_code == 2
     assert run("retry", "x").exit_code == 2
+    assert run("retry", "0/0", "--camera", "gate-1").exit_code == 2
     one = run("retry", "0/0")
     assert one.exit_code == 0 and "1 retried" in one.output
     refused = run("retry", "0/2")
