@@ -11,14 +11,14 @@ from messaging.records import LogRecord
 
 log = logging.getLogger(__name__)
 
-
-_MOST_TOPIC_BYTES = 249
 _MOST_SERVICE_MS = 120_000
 """A longer time counts as this: the bridge waits for no lost task longer, and what one record claims must wear off."""
 
 
 class _Source(msgspec.Struct):
     topic: str
+    partition: int
+    offset: int
 
 
 class _Result(msgspec.Struct):
@@ -29,24 +29,37 @@ _decode_result = msgspec.json.Decoder(_Result).decode
 
 
 def what_it_settles(record: LogRecord) -> tuple[str, OffsetRange] | None:
-    """Return the source topic and the offsets that a record in `Faces` answers for; None for a foreign one."""
+    """Return the source topic and the offsets that a record in `Faces` answers for; None for a foreign one.
+
+    The header `settles` is not believed alone: a result settles the offset that it names as its source, and a record
+    without value no more than its task's.
+    """
     settles = record.header(SETTLES_HEADER)
     if settles is None:
         return None
     try:
-        return _topic(record), OffsetRange.decode(settles)
-    except (ValueError, RecursionError) as error:  # among them those of msgspec, of UTF-8 and of the contract
+        offsets = OffsetRange.decode(settles)
+        return (_topic_of_gap if record.value is None else _topic_of_result)(record, offsets), offsets
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         log.debug("a record at %s settles nothing: %.200s", record.source, error)
         return None
 
 
-def _topic(record: LogRecord) -> str:
-    topic = record.header(SOURCE_TOPIC_HEADER)
-    if topic is None:
-        return _decode_result(record.value or b"").source.topic
-    if len(topic) > _MOST_TOPIC_BYTES:
-        raise ContractError(f"a topic's name of {len(topic)} bytes")
-    return topic.decode()
+def _topic_of_result(record: LogRecord, offsets: OffsetRange) -> str:
+    source, named = _decode_result(record.value or b"").source, record.header(SOURCE_TOPIC_HEADER)
+    if named is not None and named != source.topic.encode():
+        raise ContractError(f"a result of {source.topic} that calls itself one of {named[:60]!r}")
+    if (source.partition, source.offset, 1) != (record.source.partition, offsets.start, len(offsets)):
+        raise ContractError(f"a result of {source.partition}/{source.offset} that settles {offsets}")
+    return source.topic
+
+
+def _topic_of_gap(record: LogRecord, offsets: OffsetRange) -> str:
+    topic = (record.header(SOURCE_TOPIC_HEADER) or b"").decode()
+    task = who_answered(record, topic, record.source.partition)
+    if task is None or not (task.start <= offsets.start and offsets.stop <= task.stop):
+        raise ContractError(f"{offsets} is not of the task {task}")
+    return topic
 
 
 def service_s(record: LogRecord) -> float | None:
