@@ -244,7 +244,12 @@ def _dropped(record: LogRecord, dropped_bytes: int | None) -> str | None:
 def _source(value: bytes | None) -> SourceOffset | None:
     topic, *numbers = (_text(value) or "").rsplit("/", 2)
     partition, offset = (_number(one.encode()) for one in numbers) if len(numbers) == 2 else (None, None)
-    return SourceOffset(topic, partition, offset) if topic and partition is not None and offset is not None else None
+    if partition is None or offset is None:
+        return None
+    try:
+        return SourceOffset(topic, partition, offset)
+    except ContractError:
+        return None
 
 
 def _number(value: bytes | None) -> int | None:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
+from contracts.errors import ContractError
 from contracts.offsets import SourceOffset
 from settings import Settings
 from web.access import Role, principal, requires
@@ -21,7 +22,6 @@ _MAX_CONTENT_TYPE = 100
 _MAX_WAIT_S = 60
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 500
-_MAX_OFFSET = 2**63 - 1
 _PICTURE_HEADERS = {
     "Cache-Control": "private, max-age=3600, immutable",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -161,9 +161,10 @@ def _read_picture(max_bytes: int) -> tuple[bytes, str | None]:
 
 
 def _source(topic: str, partition: int, offset: int) -> SourceOffset:
-    if max(partition, offset) > _MAX_OFFSET:
-        raise RequestError(404, "there is no frame at such an offset")
-    return SourceOffset(topic, partition, offset)
+    try:
+        return SourceOffset(topic, partition, offset)
+    except ContractError as error:
+        raise RequestError(404, "there is no frame at such a place") from error
 
 
 def _url_of(source: SourceOffset) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from contracts.errors import UnavailableError
+from contracts.ids import fit_text
 from contracts.times import to_rfc3339
 from messaging.dead_reader import DeadLetter, DeadLetterReader, Positions
 from messaging.producer import Producer
@@ -76,8 +77,8 @@ class ListedLetter:
         kind = content_of(letter.value)
         return {
             **self.to_dict(),
-            "key": None if letter.key is None else _shown(letter.key, _HEADER_CHARS),
-            "headers": [{"name": name, "value": _shown(value, _HEADER_CHARS)} for name, value in letter.headers],
+            "key": None if letter.key is None else _line(letter.key),
+            "headers": [{"name": name, "value": _line(value)} for name, value in letter.headers],
             "content": kind,
             "text": _shown(letter.value or b"", _TEXT_CHARS) if kind in ("json", "text") else None,
         }
@@ -257,6 +258,11 @@ def content_of(value: bytes | None) -> str:
     except (ValueError, RecursionError):
         return "text" if text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable() else "binary"
     return "json"
+
+
+def _line(value: bytes) -> str:
+    """Return bytes as a line for people, who may read it on a terminal: control characters become U+FFFD too."""
+    return fit_text(_shown(value, _HEADER_CHARS), _HEADER_CHARS + 1)
 
 
 def _shown(value: bytes, most_characters: int) -> str:

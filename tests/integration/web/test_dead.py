@@ -79,7 +79,7 @@ def test_letters_are_listed_newest_first_in_pages_and_by_what_they_are(web, bury
 def test_one_letter_is_shown_with_what_it_holds(web, bury, settings):
     given = FrameHeaders(4, AT, "image/jpeg", Origin.LIVE, 500)
     bury("frames", headers=given.encode())
-    bury("alerts", b'{"a": "\\ud800"}', b"\xff\x00", "no alert\nat all")
+    bury("alerts", b'{"a": "\\ud800"}', b"\xff\x1b[2J", "no alert\nat all")
     bury("faces", b"", None)
     bury("media", b"\x00\x01binary")
     client = web.client()
@@ -89,7 +89,7 @@ def test_one_letter_is_shown_with_what_it_holds(web, bury, settings):
     headers = {one["name"]: one["value"] for one in picture["headers"]}
     assert headers["source"] == "live" and headers["frame_id"] == "4" and headers["max_age_ms"] == "500"
     assert (alert["content"], alert["text"], alert["camera_id"]) == ("json", '{"a": "\\ud800"}', None)
-    assert alert["error"] == "no alert\ufffdat all"
+    assert (alert["error"], alert["key"]) == ("no alert\ufffdat all", "\ufffd\ufffd[2J")
     assert (empty["content"], chunk["content"], chunk["camera_id"]) == ("nothing", "binary", "gate-1")
     shown = client.get("/api/dead/0/0/picture")
     assert (shown.data, shown.mimetype) == (JPEG, "image/jpeg")

@@ -69,6 +69,7 @@ def test_frames_that_were_never_written(web, settings):
     for place in (
         f"{settings.topic_frames}/0/0",
         f"{settings.topic_uploads}/0/99999999",
+        f"{settings.topic_uploads}/2147483648/0",
         f"{settings.topic_frames}/{settings.partitions}/0",
         f"{settings.topic_chat}/0/0",
         "nothing/0/0",

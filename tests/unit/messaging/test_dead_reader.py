@@ -35,6 +35,7 @@ def test_what_names_no_letter(text):
         (b"frames/3/x", None),
         (b"frames/3/" + b"9" * 30, None),
         (b"/3/17", None),
+        (b"frames/2147483648/17", None),
         (b"\xff", None),
         (b"", None),
         (None, None),
