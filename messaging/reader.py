@@ -27,6 +27,9 @@ _LOOK_AHEAD_BYTES = 512 * 1024
 _METADATA_MAX_AGE_MS = 30_000
 """How old the id of a topic may be that was deleted and made anew without a lost connection."""
 
+_ENOUGH_BYTES = 32 * 1024 * 1024
+"""`read_since` polls no more once it has so much: a thousand records may be 16 MiB each."""
+
 _FETCH_WAIT_MS = 10
 """A broker answers a connection's requests one after the other: while it holds a fetch back for records to come, such
 as the one that kafka-python sends ahead, the next read would wait too."""
@@ -199,7 +202,7 @@ class LogReader:
     def read_since(
         self, positions: Mapping[tuple[str, int], int], limit: int, wait_s: float = 0.0
     ) -> tuple[list[LogRecord], dict[tuple[str, int], int]]:
-        """Return up to `limit` records from `positions` on, and the positions after them.
+        """Return up to `limit` records from `positions` on, and the positions after them; fewer when they are large.
 
         Waits up to `wait_s` for a first record when there is none. A position that retention has passed moves to the
         first record that is left. Records that cannot be decoded are stepped over and counted.
@@ -219,7 +222,8 @@ class LogReader:
                 consumer.seek(place, start)
                 after[place.topic, place.partition] = start
             records: list[LogRecord] = []
-            while len(records) < limit:
+            size = 0
+            while len(records) < limit and size < _ENOUGH_BYTES:
                 if time.monotonic() > deadline + _MOST_OVERTIME_S:
                     raise UnavailableError("the log did not answer in time")
                 behind = any(after[place.topic, place.partition] < last[place] for place in places)
@@ -232,6 +236,7 @@ class LogReader:
                 )
                 for place, found in batch.items():
                     records += [LogRecord.from_kafka(record) for record in found]
+                    size += sum(len(record.value or b"") for record in found)
                     after[place.topic, place.partition] = found[-1].offset + 1
                 for place in places:  # steps over what holds no record
                     if place not in batch:

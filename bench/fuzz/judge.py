@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 from bench.fuzz.documents import Asker, OddRequest
 from bench.fuzz.logs import last_traceback
 from bench.fuzz.pictures import good_pictures
-from bench.fuzz.records import LIVE_CAMERA
+from bench.fuzz.records import LIVE_CAMERA, Records
 from bench.fuzz.system import System
 from contracts.frames import FrameHeaders, Origin
 from contracts.times import to_rfc3339
@@ -235,17 +235,25 @@ class Judge:
         return len(answer["series"])
 
     def _look_at_groups(self, found: Verdict) -> None:
-        """Have each group come to the end of its topic: a good record is put there for what was aborted before."""
-        settings, behind = self._system.settings, {}
-        for role in _GROUPS:
-            if role not in self._system.roles():
-                continue
-            behind[role] = 1
+        """Have each group come to the end of its topic: a good record is put behind what it does not see."""
+        settings, roles = self._system.settings, self._system.roles()
+        self._send_good((settings.topic_media, settings.topic_alerts))
+        behind = dict.fromkeys(set(_GROUPS) & set(roles), 1)
         deadline = time.monotonic() + _ANSWERED_WITHIN_S
         while behind and time.monotonic() < deadline:
-            behind = {role: lag for role in behind if (lag := self._lag(role, getattr(settings, _GROUPS[role])))}
             time.sleep(0.5)
+            behind = {role: lag for role in behind if (lag := self._lag(role, getattr(settings, _GROUPS[role])))}
         found.problems += [f"the group of {role} is {lag} records behind" for role, lag in behind.items()]
+
+    def _send_good(self, topics: tuple[str, ...]) -> None:
+        """Send a good record to each partition of these topics, which bear the names of their defaults."""
+        records = Records(0, datetime.now(timezone.utc))
+        producer = KafkaProducer(bootstrap_servers=self._system.settings.kafka_bootstrap_servers.split(","))
+        for topic in topics:
+            for partition in producer.partitions_for(topic):
+                value, headers = records.good(topic, partition)
+                producer.send(topic, value, key=b"fuzz-after", headers=headers, partition=partition)
+        producer.close(timeout=10)
 
     def _lag(self, role: str, topic: str) -> int:
         """Return how many records a group is behind; those that were aborted are not seen by it."""

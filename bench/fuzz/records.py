@@ -97,6 +97,10 @@ class Records:
         """The topics that records are made for."""
         return tuple(self._makers)
 
+    def good(self, topic: str, number: int) -> tuple[bytes, Headers]:
+        """Return value and headers of a good record of a topic."""
+        return self._makers[topic](random.Random(f"{self._seed}/good/{number}"))
+
     def odd(self, number: int) -> OddRecord:
         """Return odd record number so-and-so of this seed."""
         rng = random.Random(f"{self._seed}/{number}")

@@ -377,3 +377,15 @@ def test_a_follower_sees_what_comes_after_it_started(topics, producer):
         assert [record.value for record in seen] == [b"new"]
     finally:
         follower.close()
+
+
+def test_large_records_are_given_in_several_calls(topics, producer, reader):
+    sizes = [15 * 1024 * 1024] * 6
+    for size in sizes:
+        producer.send(topics.topic_chat, bytes(size), partition=0).result(60)
+    positions, read = {(topics.topic_chat, 0): 0}, []
+    while len(read) < len(sizes):
+        records, positions = reader.read_since(positions, limit=1000)
+        assert 0 < len(records) < len(sizes)
+        read += records
+    assert [record.source.offset for record in read] == [0, 1, 2, 3, 4, 5]
