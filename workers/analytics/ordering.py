@@ -71,7 +71,6 @@ class SourceOrder:
     def __init__(self, watermark: int | None) -> None:
         self.watermark = watermark
         self.log_id: str | None = None
-        self.former_ids: tuple[str, ...] = ()
         self.passed = 0
         self._settled = IntervalSet()
         self._held: dict[int, Ready] = {}  # by source offset, in the order of their arrival
@@ -144,19 +143,18 @@ class PartitionOrder:
 
     def __init__(self, watermarks: Mapping[str, int | None]) -> None:
         self._sources = {topic: SourceOrder(watermark) for topic, watermark in watermarks.items()}
-        self._passed = self._late = 0
+        self._passed = 0
 
     def __len__(self) -> int:
         """How many results are held."""
         return sum(map(len, self._sources.values()))
 
-    def counts(self) -> tuple[int, int]:
-        """Return how many offsets were passed since the last call, and how many results of a former log came."""
-        passed, late = self._passed, self._late
+    def count_passed(self) -> int:
+        """Return how many offsets were passed since the last call."""
+        passed, self._passed = self._passed, 0
         for source in self._sources.values():
             passed, source.passed = passed + source.passed, 0
-        self._passed = self._late = 0
-        return passed, late
+        return passed
 
     def take(
         self, topic: str, offsets: OffsetRange, mark: int, result: FacesRecord | None, arrived: Arrival
@@ -167,18 +165,16 @@ class PartitionOrder:
             topic: the source topic.
             offsets: the source offsets that the record answers for; one if there is a result.
             mark: the record's own offset.
-            result: its result, if it has one.
+            result: its result, if it has one, of the log that the topic has now.
             arrived: when it was read.
         """
         source = self._sources[topic]
         before: list[Ready] = []
         log_id = None if result is None else result.log_id
-        if log_id is not None and log_id in source.former_ids:
-            self._late += 1
-            return []
-        if log_id is not None and source.log_id not in (None, log_id):
+        if log_id is not None and source.log_id not in (None, log_id):  # the topic was made anew
             before = source.end()
-            source = self._begin_anew(topic, source)
+            self._passed += source.passed
+            source = self._sources[topic] = SourceOrder(0)
         source.log_id = log_id or source.log_id
         return before + source.take(offsets, mark, result, arrived)
 
@@ -232,11 +228,3 @@ class PartitionOrder:
                 is_new = topic in ends and int(watermark) > ends[topic]
                 source.watermark, source.log_id = (0, None) if is_new else (int(watermark), log_id or None)
         return order
-
-    def _begin_anew(self, topic: str, source: SourceOrder) -> SourceOrder:
-        """Begin with a new log of the topic; what comes of the old one is late."""
-        assert source.log_id is not None
-        self._passed += source.passed
-        self._sources[topic] = anew = SourceOrder(0)
-        anew.former_ids = (*source.former_ids[-7:], source.log_id)
-        return anew

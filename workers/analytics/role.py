@@ -39,6 +39,7 @@ _POLL_RECORDS = 2000
 _LOOK_EVERY_S = 1.0
 _COMMIT_EVERY_S = 5.0
 _ASK_AGAIN_S = 5.0
+_ASK_ID_AGAIN_S = 1.0
 _MOST_HELD = 10_000
 """Results of one source partition; of ten faces they are about 40 MB."""
 
@@ -50,7 +51,7 @@ _REFUSED = refusal_counter("analytics", "Records in Faces that are no result; th
 _CAMERAS = Gauge("crowdwatch_analytics_cameras", "Cameras whose state is held")
 _HELD = Gauge("crowdwatch_analytics_held", "Results that wait for those of earlier frames")
 _PASSED = Counter("crowdwatch_analytics_passed", "Frames whose results were not waited for any longer")
-_LATE = Counter("crowdwatch_analytics_late", "Results left out, as later ones of their camera were analysed before")
+_LATE = Counter("crowdwatch_analytics_late", "Results left out: later ones came before, or their log is no more")
 
 
 class Analytics:
@@ -84,6 +85,8 @@ class Analytics:
         """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
         self._source_ends: dict[Place, int] = {}
         self._next_ends_s = float("-inf")
+        self._log_ids: dict[str, str | None] = {}
+        self._next_id_s: dict[str, float] = {}
         self._orders: dict[int, PartitionOrder] = {}
         self._working = WorkingTime()
         self._cameras: dict[str, Camera] = {}
@@ -166,13 +169,13 @@ class Analytics:
         """Load the states of the new partitions, and read them from where the group stood."""
         places = [(self._settings.topic_faces, number) for number in sorted(self._new)]
         bounds = self._consumer.bounds(places)
-        self._ask_ends({(topic, number) for topic in self._sources for _, number in places})
+        found = self._ask_ends({(topic, number) for topic in self._sources for _, number in places})
         for place in places:
             number, (first, end) = place[1], bounds[place]
             committed = self._consumer.committed(place)
             is_whole = committed is not None and first <= committed[0] <= end
             start, metadata = committed if committed and is_whole else (first, "")
-            ends = {topic: end for (topic, of), end in self._source_ends.items() if of == number}
+            ends = {topic: end for (topic, of), end in found.items() if of == number}
             if start == 0 and not metadata:
                 self._orders[number] = PartitionOrder(dict.fromkeys(self._sources, 0))
             else:
@@ -192,6 +195,9 @@ class Analytics:
             number, mark = record.source.partition, record.source.offset
             self._positions[number] = mark + 1
             result = self._read(record)
+            if result is not None and ours is not None and not self._is_current(result, ours[0]):
+                _LATE.inc()
+                continue
             if result is not None and not _is_of(result, number, ours):
                 self._take(number, mark, result, now_s)
                 result = None
@@ -219,18 +225,33 @@ class Analytics:
         return [None if one is None or self._is_beyond(*one) else (one[0], one[2]) for one in ours]
 
     def _is_beyond(self, topic: str, number: int, offsets: OffsetRange) -> bool:
-        return offsets.stop > self._source_ends.get((topic, number), math.inf)
+        """Whether offsets are beyond the end of the log. While Kafka does not say where that is, none is."""
+        return offsets.stop > self._source_ends.get((topic, number), 0) and time.monotonic() >= self._next_ends_s
 
-    def _ask_ends(self, places: set[Place]) -> None:
-        """Learn where the logs of source partitions end now. While Kafka does not say, every end is believed."""
+    def _ask_ends(self, places: set[Place]) -> dict[Place, int]:
+        """Learn where the logs of source partitions end now, and return it; nothing while Kafka does not say."""
         if not places or time.monotonic() < self._next_ends_s:
-            return
+            return {}
         try:
-            self._source_ends |= self._lookout.ends(places.intersection(self._lookout.partitions(self._sources)))
+            found = self._lookout.ends(places)
         except UnavailableError as error:
             log.warning("%s", error)
             self._next_ends_s = time.monotonic() + _ASK_AGAIN_S
-            self._source_ends.clear()
+            return {}
+        self._source_ends |= found
+        return found
+
+    def _is_current(self, result: FacesRecord, topic: str) -> bool:
+        """Whether a result is of the log that a topic has now, as far as known."""
+        if result.log_id is None:
+            return True
+        if result.log_id != self._log_ids.get(topic) and time.monotonic() >= self._next_id_s.get(topic, -math.inf):
+            self._next_id_s[topic] = time.monotonic() + _ASK_ID_AGAIN_S
+            try:
+                self._log_ids[topic] = self._lookout.log_id(topic)
+            except UnavailableError as error:
+                log.warning("%s", error)
+        return self._log_ids.get(topic) in (None, result.log_id)
 
     def _hand_on(self, number: int, ready: list[Ready]) -> None:
         """Have results analysed that are in order."""
@@ -276,11 +297,10 @@ class Analytics:
         until_s = self._working.at(now_s) - self._settings.analytics_wait_s
         for number, order in self._orders.items():
             self._hand_on(number, order.pass_holes(until_s, _MOST_HELD))
-            passed, late = order.counts()
+            passed = order.count_passed()
             if passed:
                 log.warning("partition %d: %d results have not come, going on without them", number, passed)
-            _PASSED.inc(passed)
-            _LATE.inc(late)
+                _PASSED.inc(passed)
         _HELD.set(sum(map(len, self._orders.values())))
 
     def _held_since_s(self) -> dict[int, float]:
