@@ -38,12 +38,13 @@ from analytics.uses.evacuation import Evacuation
 from analytics.uses.queues import waited_s
 from analytics.uses.restricted import Restricted
 from contracts.camera_checks import WHOLE_PICTURE, read_usable
-from contracts.cameras import Camera, ZoneSettings
+from contracts.cameras import RULES, Camera, ZoneSettings
 from contracts.errors import ContractError
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
 from contracts.frames import Origin
 from contracts.offsets import SourceOffset
+from contracts.rules import rule_of
 from contracts.times import from_epoch_ms
 
 VERSION = 4
@@ -95,10 +96,16 @@ class CameraAnalytics:
     Results come in any order; they are brought into that of `frame_id` within a window. A single result whose date
     is wrong is analysed under the time at which the log received its frame. A result that is `skipped` or `failed`
     tells nothing about the crowd and only moves the time on. With `whole_picture` a last zone stands for all of it.
+    Tracks are numbered from `first_id` on.
     """
 
     def __init__(
-        self, camera: Camera, parameters: TrackerParameters | None = None, *, whole_picture: bool = False
+        self,
+        camera: Camera,
+        parameters: TrackerParameters | None = None,
+        *,
+        whole_picture: bool = False,
+        first_id: int = 1,
     ) -> None:
         self.camera = camera
         self._parameters = parameters or TrackerParameters()
@@ -107,7 +114,7 @@ class CameraAnalytics:
         zones = [zone for zone in camera.zones if "ignore" not in zone.roles and zone.name != WHOLE_PICTURE]
         self._zones = (*zones, _WHOLE_PICTURE) if whole_picture else tuple(zones)
         self._masks = [(Polygon(zone.polygon), Anchor(zone.anchor)) for zone in camera.zones if "ignore" in zone.roles]
-        self._next_id = 1
+        self._next_id = first_id
         self._tracker: Tracker | None = None
         self._at_s: float | None = None  # of the result analysed last
         self._size = _DEFAULT_SIZE
@@ -123,17 +130,30 @@ class CameraAnalytics:
         zones = [NamedZone(one.name, Polygon(one.polygon), Anchor(one.anchor)) for one in self._zones]
         self._presence = ZonePresence(zones, size)
         self._attendance = Attendance(size)
-        self._gatherings = Gatherings()
+        rules = {name: rule_of(camera, name) for name in RULES}
+        gathering, bottleneck = rules["gathering"], rules["bottleneck"]
+        self._gatherings = Gatherings(
+            **_given(least=gathering.people, lasting_s=gathering.minimum_s, dispersed_s=rules["dispersal"].minimum_s)
+        )
         plane = camera.ground_plane
         ground = None if plane is None else GroundMap(plane.image, plane.metres)
-        self._distancing = Distancing(camera.distance_limit_m, size, ground)
+        self._distancing = Distancing(
+            camera.distance_limit_m, size, ground, **_given(lasting_s=rules["distance"].minimum_s)
+        )
         self._density = _by_role(self._zones, "density", lambda zone: Density(zone.limit, zone.area_m2))
         self._queues = _by_role(self._zones, "queue", lambda zone: zone.minimum_stay_s)
+        stay_s = rules["intrusion"].minimum_s
         self._restricted = _by_role(
-            self._zones, "restricted", lambda zone: Restricted(zone.schedule, zone.minimum_stay_s, camera.time_zone)
+            self._zones,
+            "restricted",
+            lambda zone: Restricted(zone.schedule, zone.minimum_stay_s if stay_s is None else stay_s, camera.time_zone),
         )
         self._displays = _by_role(self._zones, "display", lambda zone: zone.minimum_stay_s)
-        self._exits = _by_role(self._zones, "exit", lambda _: Evacuation())
+        self._exits = _by_role(
+            self._zones,
+            "exit",
+            lambda _: Evacuation(**_given(least_crowd=bottleneck.people, lasting_s=bottleneck.minimum_s)),
+        )
         self._usual = {zone.name: UsualCrowd(camera.time_zone) for zone in self._zones}
         self._occupancy = OccupancySeries([zone.name for zone in self._zones], self._parameters.lost_s + 1.0)
 
@@ -188,6 +208,16 @@ class CameraAnalytics:
         """Results so far that came `late` or were `repeated`, and those `redated`: analysed under another time."""
         window, guard = self._window, self._guard
         return Counter(late=window.late, repeated=window.repeated, redated=guard.redated)
+
+    @property
+    def at_s(self) -> float | None:
+        """The time of the result analysed last, in seconds since 1970."""
+        return self._at_s
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next track will have."""
+        return self._next_id if self._tracker is None else self._tracker.next_id
 
     @property
     def unique(self) -> int:
@@ -271,7 +301,7 @@ class CameraAnalytics:
             happened(EventKind.DISTANCE, pair.at_s, track_id=pair.track_ids[0], value=value)
         change = self._gatherings.update(found.points, at_s)
         if change is not None:
-            happened(EventKind(change.kind), change.at_s, value={"people": change.people})
+            happened(EventKind(change.kind), change.at_s, value={"people": change.people, "gathered": change.most})
         self._judge_zones(at_s, _PRESENT_FRAMES * max(found.interval_s, 0.04), happened)
         changed.occupancy += self._occupancy.advance(at_s, self._learn)
 
@@ -400,6 +430,11 @@ class CameraAnalytics:
             for usual in restored._usual.values():
                 usual.move(before.time_zone, restored._at_s)
         return restored
+
+
+def _given(**values: float | None) -> dict[str, Any]:
+    """Return the values that are set."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _dated(record: FacesRecord) -> Dated[FacesRecord]:

@@ -14,6 +14,7 @@ import msgspec
 from contracts.cameras import Camera, GroundPlane, LineSettings, ZoneSettings
 from contracts.errors import ContractError
 from contracts.plane_fit import PlaneFit, fit_plane
+from contracts.rules import check_rule
 
 T = TypeVar("T")
 Point = tuple[float, float]
@@ -50,6 +51,8 @@ def check_camera(camera: Camera) -> None:
         check_zone(zone, f"camera: zones[{index}]")
     for index, line in enumerate(camera.lines):
         check_line(line, f"camera: lines[{index}]")
+    for name, rule in camera.rules.items():
+        check_rule(name, rule, f"camera: rules: {name}")
     if camera.ground_plane is not None:
         fit = check_ground_plane(camera.ground_plane)
         _check_horizon(fit, camera)

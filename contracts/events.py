@@ -41,6 +41,7 @@ class EventKind(str, Enum):
     CLEARED = "cleared"
     CAMERA_OFFLINE = "camera_offline"
     CAMERA_ONLINE = "camera_online"
+    CLOCK_SKEW = "clock_skew"
 
 
 class Severity(str, Enum):

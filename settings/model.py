@@ -171,6 +171,9 @@ class Settings(BaseModel):
     camera_offline_s: float = Field(
         30, gt=0, description="A live camera that has sent nothing for so long is offline, in seconds."
     )
+    clock_skew_s: float = Field(
+        60, ge=1, le=86_400, description="A live camera whose clock is wrong by so many seconds raises an alert."
+    )
     alert_cooldown_s: float = Field(
         60, ge=0, description="Seconds after an alert in which its rule raises no other for the same camera and zone."
     )

@@ -89,6 +89,7 @@ _CONDITIONS: Mapping[str, Callable[[Selection], Document | None]] = {
     "venues": lambda selection: selection.by_camera("camera_id"),
     "checkpoints": lambda selection: selection.by_time("updated_at") | {"camera_id": selection.camera_id or _ANY},
     "camera_states": lambda selection: selection.by_camera("_id"),
+    "camera_clocks": lambda selection: selection.by_camera("_id"),
     JOBS: lambda selection: selection.by_time("created_at"),
 }
 

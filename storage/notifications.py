@@ -5,7 +5,7 @@ A delivery's id is its alert and channel: an alert that is read twice is sent on
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,8 @@ from storage.client import Document, database, mongo_errors
 from storage.retention import DAY_S, ensure_retention
 
 _SETTINGS_ID = "settings"
+
+_PUT_OFF_AT_MOST = timedelta(hours=2)
 
 
 class DeliveryState(str, Enum):
@@ -125,12 +127,17 @@ class NotificationStore:
     def claim(self, now: datetime, until: datetime) -> PendingDelivery | None:
         """Take the delivery that is due longest, and put it off until `until` for everybody else; None without one.
 
+        One that is due in hours was put off by a clock that was ahead, and is due.
+
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         with mongo_errors("cannot look for deliveries"):
             found = self._deliveries.find_one_and_update(
-                {"state": DeliveryState.PENDING.value, "due_at": {"$lte": now}},
+                {
+                    "state": DeliveryState.PENDING.value,
+                    "$or": [{"due_at": {"$lte": now}}, {"due_at": {"$gt": now + _PUT_OFF_AT_MOST}}],
+                },
                 {"$set": {"due_at": until}, "$inc": {"attempts": 1}},
                 sort=[("due_at", 1)],
                 return_document=ReturnDocument.AFTER,
@@ -139,14 +146,14 @@ class NotificationStore:
             return None
         return PendingDelivery(found["_id"], found["channel"], found["rule"], found["alert"], found["attempts"])
 
-    def last_sent(self, rule: str, but_for: str) -> datetime | None:
+    def last_sent(self, rule: str, but_for: str, now: datetime) -> datetime | None:
         """Return when a notification of this rule was sent last, those of the alert `but_for` aside: an alert goes
-        over several channels.
+        over several channels. What was sent after `now`, by a clock that was ahead, does not count.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        query: Document = {"rule": rule, "sent_at": {"$ne": None}, "alert.alert_id": {"$ne": but_for}}
+        query: Document = {"rule": rule, "sent_at": {"$ne": None, "$lte": now}, "alert.alert_id": {"$ne": but_for}}
         with mongo_errors("cannot read the deliveries"):
             found = self._deliveries.find_one(query, sort=[("sent_at", DESCENDING)])
         return None if found is None else found["sent_at"]

@@ -87,8 +87,9 @@ class Snapshots:
         Raises:
             UnavailableError: MongoDB does not answer.
         """
+        ahead = now + timedelta(seconds=2 * again_s)  # by a clock that was wrong, then or now
         due: Document = {
-            "due_at": {"$lte": now},
+            "$or": [{"due_at": {"$lte": now}}, {"due_at": {"$gt": ahead}}],
             "asked_at": {"$gt": now - timedelta(seconds=at_most_s)},
         }
         with mongo_errors("cannot look for pictures of alerts"):

@@ -29,6 +29,7 @@ from messaging.producer import Producer
 from messaging.records import LogRecord
 from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
+from storage.camera_clocks import CameraClocks
 from storage.client import connect
 from storage.leases import NOTIFY, Leases
 from storage.notifications import DeliveryState, NotificationStore, PendingDelivery
@@ -59,6 +60,7 @@ class Notify:
         self._refusals = Refusals(REFUSED, "alert", DeadLetters(self._producer, settings))
         self._client = connect(settings)
         self._store = NotificationStore(self._client, settings)
+        self._clocks = CameraClocks(self._client, settings)
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._sign_of_life = Leases(self._client, settings, NOTIFY, self._owner, _SIGN_OF_LIFE_S)
         self._signed_s = -_SIGN_OF_LIFE_S
@@ -141,10 +143,13 @@ class Notify:
     def _store_all(self, alerts: deque[tuple[LogRecord, Alert]]) -> None:
         """Store the deliveries of each alert, and take it out of `alerts`."""
         known = self._store.get()
+        clocks = self._clocks.all() if alerts else {}
         while alerts:
             record, alert = alerts[0]
             try:
-                self._store.add(deliveries_of(alert, known, self._now()), self._now())
+                clock = clocks.get(alert.camera_id)
+                wanted = deliveries_of(alert, known, self._now(), 0.0 if clock is None else clock.skew_s)
+                self._store.add(wanted, self._now())
             except UnavailableError:
                 raise
             except Exception as error:  # whatever is wrong with this alert: the next ones are still sent
@@ -167,8 +172,9 @@ class Notify:
             return
         reason = None
         if rule is not None and delivery.alert is not None:
-            last_sent = self._store.last_sent(rule.name, but_for=delivery.alert["alert_id"])
-            reason = why_not_now(rule, self._now(), last_sent)
+            now = self._now()
+            last_sent = self._store.last_sent(rule.name, but_for=delivery.alert["alert_id"], now=now)
+            reason = why_not_now(rule, now, last_sent)
         if reason is not None:
             self._settle(delivery, DeliveryState.HELD, reason)
             return
@@ -194,12 +200,14 @@ class Notify:
         DELIVERIES.labels(state.value).inc()
 
 
-def deliveries_of(alert: Alert, known: Notifications, now: datetime) -> list[PendingDelivery]:
+def deliveries_of(alert: Alert, known: Notifications, now: datetime, skew_s: float = 0.0) -> list[PendingDelivery]:
     """Return what is to be sent of an alert: once over each channel, for the first rule that wants it there.
 
-    An alert that was cleared, or is hours old, is sent to nobody.
+    An alert that was cleared, or is hours old, is sent to nobody. `skew_s` is by how much its camera's clock is ahead;
+    of one that is behind, an alert is younger than it says.
     """
-    if alert.cleared_at is not None or now - alert.raised_at > _OLD:
+    age = now - alert.raised_at - timedelta(seconds=max(-skew_s, 0.0))
+    if alert.cleared_at is not None or age > _OLD:
         return []
     rules: dict[str, NotificationRule] = {}
     for rule in known.rules:

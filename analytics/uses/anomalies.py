@@ -135,11 +135,15 @@ class UsualCrowd:
 
 @dataclass(frozen=True)
 class CrowdChange:
-    """`gathering`: people stand together who did not. `dispersal`: they no longer do."""
+    """`gathering`: people stand together who did not. `dispersal`: they no longer do.
+
+    `people` are those who stand together now, `most` the most there were since they gathered.
+    """
 
     kind: str
     at_s: float
     people: int
+    most: int
 
 
 class Gatherings(Stateful):
@@ -148,13 +152,15 @@ class Gatherings(Stateful):
     A group of at least `least` that lasts five seconds is a gathering; half of it or fewer for as long, its dispersal.
     """
 
-    STATE = ("_places", "_since_s", "_gathered")
+    STATE = ("_places", "_since_s", "_gathered", "_most")
 
-    def __init__(self, least: int = 5) -> None:
+    def __init__(self, least: int = 5, lasting_s: float = _LASTING_S, dispersed_s: float = _LASTING_S) -> None:
         self._least = least
+        self._lasting_s, self._dispersed_s = lasting_s, dispersed_s
         self._places: dict[str, list[list[float]]] = {}  # of each track: time, x, y, width, for a short while
         self._since_s: float | None = None
         self._gathered = False
+        self._most = 0
 
     def update(self, points: Sequence[TrackPoint], at_s: float) -> CrowdChange | None:
         """Take the faces of a frame."""
@@ -174,16 +180,17 @@ class Gatherings(Stateful):
         for key in gone:
             del self._places[key]
         people = self._largest()
+        self._most = max(self._most, people) if self._gathered else people
         met = people <= self._least // 2 if self._gathered else people >= self._least
         if not met:
             self._since_s = None
             return None
         if self._since_s is None:
             self._since_s = at_s
-        if at_s - self._since_s < _LASTING_S:
+        if at_s - self._since_s < (self._dispersed_s if self._gathered else self._lasting_s):
             return None
         self._gathered, self._since_s = not self._gathered, None
-        return CrowdChange("gathering" if self._gathered else "dispersal", at_s, people)
+        return CrowdChange("gathering" if self._gathered else "dispersal", at_s, people, self._most)
 
     def restart(self) -> None:
         """Forget the tracks, and keep whether people have gathered."""

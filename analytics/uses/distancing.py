@@ -44,8 +44,15 @@ class Distancing(Stateful):
 
     STATE = ("_near",)
 
-    def __init__(self, limit_m: float, image_size: tuple[int, int], ground: GroundMap | None = None) -> None:
+    def __init__(
+        self,
+        limit_m: float,
+        image_size: tuple[int, int],
+        ground: GroundMap | None = None,
+        lasting_s: float = _LASTING_S,
+    ) -> None:
         self._limit_m = limit_m
+        self._lasting_s = lasting_s
         self._width, self._height = image_size
         self._ground = ground
         self._near: dict[str, list[float]] = {}  # of each near pair: since when, last seen, 1 when reported
@@ -85,7 +92,7 @@ class Distancing(Stateful):
             if pair is None:
                 pair = self._near[key] = [at_s, at_s, 0]
             pair[1] = at_s
-            if not pair[2] and at_s - pair[0] >= _LASTING_S:
+            if not pair[2] and at_s - pair[0] >= self._lasting_s:
                 pair[2] = 1
                 lasting.setdefault(first, {})[second] = metres
         violations = [

@@ -51,7 +51,8 @@ class Evacuation(Stateful):
 
     STATE = ("_passed", "_counts", "_since_s", "_blocked", "_holds", "_holds_until_s")
 
-    def __init__(self) -> None:
+    def __init__(self, least_crowd: int = _LEAST_CROWD, lasting_s: float = _LASTING_S) -> None:
+        self._least_crowd, self._lasting_s = least_crowd, lasting_s
         self._passed: list[float] = []
         self._counts: list[list[float]] = []
         self._since_s: float | None = None
@@ -83,12 +84,12 @@ class Evacuation(Stateful):
                 return ExitEvent("cleared", at_s, report.per_minute, waiting, report.clears_in_s)
             return None
         rising = (bool(self._counts) and waiting > self._counts[0][1]) or self._since_s is not None
-        if waiting < _LEAST_CROWD or not slow or not rising:
+        if waiting < self._least_crowd or not slow or not rising:
             self._since_s = None
             return None
         if self._since_s is None:
             self._since_s = at_s
-        if at_s - self._since_s < _LASTING_S:
+        if at_s - self._since_s < self._lasting_s:
             return None
         self._blocked = True
         return ExitEvent("bottleneck", at_s, report.per_minute, waiting, report.clears_in_s)

@@ -8,6 +8,7 @@ from contracts.events import Alert, Event
 from messaging.producer import Producer
 from settings import Settings
 from storage.alerts import Alerts
+from storage.camera_clocks import CameraClocks
 from storage.client import Connection
 from storage.events import Events
 from storage.heatmaps import Heatmaps
@@ -32,6 +33,7 @@ class Delivery:
         self._occupancy = OccupancyStore(client, settings)
         self._heatmaps = Heatmaps(client, settings)
         self._venues = Venues(client, settings)
+        self._clocks = CameraClocks(client, settings)
 
     def ensure_indexes(self) -> None:
         """Make the collections' indexes.
@@ -57,6 +59,7 @@ class Delivery:
         self._occupancy.put_rollups([(*rollup, version) for version, outputs in told for rollup in outputs.rollups])
         self._heatmaps.put([(heat, version) for version, outputs in told for heat in outputs.heats])
         self._venues.put([(part, version) for version, outputs in told for part in outputs.venues])
+        self._clocks.put(one for _, outputs in told for one in outputs.clocks)
         self._snapshots.want(self._pictured(events, alerts), datetime.now(timezone.utc))
         ended_before = self._alerts.put(alerts)
         alerts = [one for one in alerts if one.cleared_at is None or one.alert_id not in ended_before]

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from contracts.clocks import CameraClock
 from contracts.errors import ContractError
 from contracts.events import Alert, Event, compact_json
 from contracts.occupancy import Heat, Occupancy, VenuePart
+from contracts.times import from_rfc3339, to_rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Outputs:
         rollups: minutes, hours and days with the name of their span, as they now stand.
         heats: as they now stand.
         venues: what this camera has counted into each venue, as it now stands.
+        clocks: how far the camera's clock is from the log's, as measured last.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -36,6 +39,7 @@ class Outputs:
     rollups: list[tuple[str, Occupancy]] = field(default_factory=list)
     heats: list[Heat] = field(default_factory=list)
     venues: list[VenuePart] = field(default_factory=list)
+    clocks: list[CameraClock] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
@@ -55,6 +59,7 @@ class Outputs:
                 "rollups": [[span, vars(one)] for span, one in self.rollups],
                 "heats": [heat.to_dict() for heat in self.heats],
                 "venues": [vars(part) for part in self.venues],
+                "clocks": [[one.camera_id, one.skew_s, to_rfc3339(one.measured_at)] for one in self.clocks],
             }
         )
 
@@ -69,6 +74,7 @@ class Outputs:
             rollups=[(span, Occupancy.from_dict(one)) for span, one in fields["rollups"]],
             heats=[Heat.from_dict(one) for one in fields["heats"]],
             venues=[VenuePart(**one) for one in fields["venues"]],
+            clocks=[CameraClock(name, skew_s, from_rfc3339(at)) for name, skew_s, at in fields.get("clocks", [])],
         )
 
 

@@ -31,6 +31,7 @@ from workers.analytics.snapshots import SnapshotTaker
 from workers.analytics.venues import VenueJudge
 from workers.answers import what_it_settles
 from workers.runner import ROLE_ERRORS, Backoff, run_steps
+from workers.steady_clock import SteadyClock
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +63,9 @@ class Analytics:
     is up to where the source topics have been analysed.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] | None = None) -> None:
         self._settings = settings
-        self._clock = clock
+        self._clock = clock or SteadyClock()
         self._consumer = GroupConsumer(
             settings,
             f"{settings.group_prefix}-analytics",
@@ -314,6 +315,7 @@ class Analytics:
             self._cameras = {name: one for name, one in self._cameras.items() if name not in changes.removed}
             self._cameras |= changes.changed
             self._keeper.follow(self._cameras, self._clock())
+            self._judge.follow(self._cameras)
 
     def _insist(self, stop: threading.Event, step: Callable[[], None]) -> None:
         """Do a step for as long as it takes until the servers have taken it, or the role is stopped."""

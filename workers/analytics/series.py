@@ -21,14 +21,14 @@ _LONGER = ("minute", "hour", "day")
 class Series:
     """Adds up what one camera's frames and seconds say, in the order of their time."""
 
-    def __init__(self, camera_id: str) -> None:
+    def __init__(self, camera_id: str, session: int = 0) -> None:
         self._camera_id = camera_id
         self._last_frame_s = -math.inf
         self._gaps: list[tuple[float, float]] = []
         self._facts: dict[int, tuple[int, Counted]] = {}  # of each second not yet final: most pairs, attendance
         self._open: dict[str, dict[str, Occupancy]] = {span: {} for span in _LONGER}  # by span and zone
         self._heat: dict[str, Heat] = {}
-        self._session = 0
+        self.session = session
 
     def frame(self, facts: FrameFacts, outputs: Outputs) -> None:
         """Take what a frame added."""
@@ -55,7 +55,7 @@ class Series:
             return
         pairs, counted = self._facts_until(one.at_s) if zone is None else (0, Counted())
         count = one.count
-        more = {"pairs": pairs, "session": self._session, **vars(counted)}
+        more = {"pairs": pairs, "session": self.session, **vars(counted)}
         second = Occupancy(self._camera_id, zone, one.at_s, 1, count, count, count, count, **more)
         outputs.seconds.append(second)
         self._add("minute", second, outputs)
@@ -73,7 +73,7 @@ class Series:
         pairs, counted = max((pairs for pairs, _ in facts), default=0), sum((came for _, came in facts), Counted())
         self._facts = {0: (pairs, counted)} if facts else {}  # with the first second that is final
         self._last_frame_s, self._gaps = -math.inf, []
-        self._session += 1
+        self.session += 1
 
     def open_heat(self) -> Iterator[Heat]:
         """The minute of the heatmap that goes on, as it now stands."""
@@ -117,7 +117,7 @@ class Series:
             return before
         if before is not None and span == "minute":
             self._close_minute(before, outputs)
-        self._heat[span] = Heat(self._camera_id, span, start_s, {}, self._session)
+        self._heat[span] = Heat(self._camera_id, span, start_s, {}, self.session)
         return self._heat[span]
 
     def _close_minute(self, minute: Heat, outputs: Outputs) -> None:
@@ -136,12 +136,12 @@ class Series:
             "facts": [[second, pairs, vars(counted)] for second, (pairs, counted) in self._facts.items()],
             "open": {span: [one.to_dict() for one in by.values()] for span, by in self._open.items()},
             "heat": [heat.to_dict() for heat in self._heat.values()],
-            "session": self._session,
+            "session": self.session,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from the `state` of another series."""
-        self._session = state.get("session", 0)
+        self.session = state.get("session", 0)
         last_s = state["last_frame_s"]
         self._last_frame_s = -math.inf if last_s is None else last_s
         self._gaps = [(-math.inf if start is None else start, end) for start, end in state["gaps"]]

@@ -2,9 +2,11 @@
 
 import json
 import logging
+from collections.abc import Mapping
 
 from analytics.uses.levels import level_of
 from analytics.uses.resets import DailyResets, inside_venue
+from contracts.cameras import Camera
 from contracts.events import Event, EventKind
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms
@@ -34,8 +36,13 @@ class VenueJudge:
         self._settings = settings
         self._limits = {name: int(limit) for name, _, limit in (one.partition("=") for one in settings.venue_limits)}
         self._resets = DailyResets(settings.venue_resets)
+        self._cameras: Mapping[str, Camera] = {}
         self._versions: dict[str, Checkpoint] = {}
         self._loaded = False
+
+    def follow(self, cameras: Mapping[str, Camera]) -> None:
+        """Continue with these settings of the cameras: the rule of the one that was crossed last decides on alerts."""
+        self._cameras = cameras
 
     def judge(self, now_s: float) -> None:
         """Judge each venue once, at `now_s` in seconds since 1970.
@@ -58,7 +65,9 @@ class VenueJudge:
         if not tallies:
             return
         before = self._versions.get(venue)
-        rules, level = AlertRules(self._settings.alert_cooldown_s), "normal"
+        last = max((tally.part for tally in tallies), key=lambda part: part.at_s)
+        camera = self._cameras.get(last.camera_id) or Camera(last.camera_id)
+        rules, level = AlertRules(self._settings.alert_cooldown_s, camera.rules, camera.time_zone), "normal"
         if before is not None:
             state = json.loads(before.state)
             level = state["level"]
@@ -66,8 +75,10 @@ class VenueJudge:
         inside = inside_venue(venue, tallies, self._resets, now_s)
         now = level_of(inside, limit, level)
         if now == level:
+            alerts = rules.tick(from_epoch_ms(round(1000 * now_s)))
+            if alerts:
+                self._write(venue, level, rules, Outputs(alerts=alerts))
             return
-        last = max((tally.part for tally in tallies), key=lambda part: part.at_s)
         at_s = max(last.at_s, int(self._resets.last_s(venue, now_s)), *(tally.reset_at_s for tally in tallies))
         event = Event(
             EventKind.CAPACITY_LEVEL,
@@ -76,8 +87,12 @@ class VenueJudge:
             SourceOffset(f"venue {venue}", 0, before.version if before else 0),
             value={"venue": venue, "inside": inside, "limit": limit, "level": now, "before": level},
         )
-        outputs = Outputs(events=[event], alerts=rules.on(event))
-        state_now = json.dumps({"level": now, "rules": rules.state()}).encode()
+        self._write(venue, now, rules, Outputs(events=[event], alerts=rules.on(event)))
+
+    def _write(self, venue: str, level: str, rules: AlertRules, outputs: Outputs) -> None:
+        """Write what a judgement changed, and deliver it."""
+        before = self._versions.get(venue)
+        state_now = json.dumps({"level": level, "rules": rules.state()}).encode()
         version = before.version + 1 if before else 1
         checkpoint = Checkpoint(_PARTITION, venue, version, 0, state_now, outputs.encode())
         self._loaded = False  # until all is written and delivered

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pymongo import MongoClient
 
 import storage
+from contracts.clocks import CameraClock
 from contracts.events import Alert, Event, EventKind, Severity
 from contracts.faces import FacesRecord, Status
 from contracts.occupancy import Heat, Occupancy, VenuePart
@@ -18,6 +19,7 @@ from contracts.offsets import SourceOffset
 from ops.commands.forget import command
 from settings import Settings
 from storage.alerts import Alerts
+from storage.camera_clocks import CameraClocks
 from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.checkpoints import Checkpoint, Checkpoints
 from storage.client import connect
@@ -44,6 +46,7 @@ WHOLE = {
     "venues": 1,
     "checkpoints": 1,
     "camera_states": 1,
+    "camera_clocks": 1,
     "jobs": 4,
 }
 
@@ -91,6 +94,7 @@ def _fill(client: MongoClient, settings: Settings, camera: str, partition: int) 
     Venues(client, settings).put([(VenuePart("Arena", camera, 4, 3, int(NOON.timestamp())), 1)])
     Checkpoints(client, settings, "here").write([Checkpoint(partition, camera, 1, 4, b"state", b"outputs")])
     CameraStates(client, settings).put_many([CameraState(camera, Capturing.LIVE, NOON, NOON)])
+    CameraClocks(client, settings).put([CameraClock(camera, 3.5, NOON)])
     base["checkpoints"].insert_one({"_id": f"receive/{camera}", "called_at": NOON, "positions": [], "version": 1})
 
 
@@ -113,7 +117,7 @@ def test_a_period_of_a_camera_goes(erasure: Erasure) -> None:
     one_each = ("DetectedFaces", "events", "alerts", "deliveries", "snapshots", "occupancy", "heatmaps", "jobs")
     assert {name: gone[name] for name in one_each} == dict.fromkeys(one_each, 2)
     assert "venues" not in gone
-    assert "camera_states" not in gone
+    assert not {"camera_states", "camera_clocks"} & set(gone)
     assert "checkpoints" not in gone, "what the analytics know is of now"
     left = erasure.count(Selection("gate"))
     assert {name: left[name] for name in one_each} == dict.fromkeys(one_each, 2)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contracts.camera_checks import check_camera, check_ground_plane, crosses_itself, read_usable, usable_part
-from contracts.cameras import Camera, GroundPlane, LineSettings, ZoneSettings
+from contracts.cameras import RULES, Camera, GroundPlane, LineSettings, ZoneSettings
 from contracts.errors import ContractError
 from contracts.plane_fit import fit_plane
+from contracts.rules import TUNABLES
 
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 TRAPEZOID = ((0.3, 0.4), (0.7, 0.4), (1.0, 1.0), (0.0, 1.0))
@@ -100,6 +101,25 @@ def test_a_stored_document_loses_what_is_refused_and_nothing_else() -> None:
 def test_a_document_without_an_id_is_not_a_camera(camera_id: Any) -> None:
     kept, problems = read_usable(GOOD.to_dict() | {"camera_id": camera_id})
     assert kept is None and "camera_id" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("rules", "wrong"),
+    [
+        ({"gathering": {"people": 4, "minimum_s": 3}, "density": {"enabled": False}}, None),
+        ({"density": {"people": 4}}, "density: people has no effect; known are enabled, schedule"),
+        ({"camera_offline": {"people": 4}}, "known are enabled, schedule, minimum_s"),
+        ({"capacity": {"minimum_s": 4}}, "capacity: minimum_s"),
+    ],
+)
+def test_a_rule_takes_only_what_its_kind_is_tuned_by(rules: dict[str, Any], wrong: str | None) -> None:
+    camera = Camera.from_dict({"camera_id": "gate-1", "rules": rules})
+    if wrong is None:
+        check_camera(camera)
+    else:
+        with pytest.raises(ContractError, match=wrong):
+            check_camera(camera)
+    assert set(TUNABLES) == set(RULES)
 
 
 corner = st.tuples(st.floats(0, 1), st.floats(0, 1))
