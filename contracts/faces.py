@@ -103,6 +103,11 @@ class FacesRecord:
         if self.status is Status.FAILED and not self.error:
             raise ContractError(f"a failed result must say why: {self.source}")
 
+    @property
+    def came_at(self) -> datetime:
+        """When the frame came into the log; its own time where that is not known."""
+        return self.received_at or self.captured_at
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON types, with the field names and order of the contract."""
         return {

@@ -28,15 +28,18 @@ class Overview:
         self._collection = database(client, settings)[COLLECTION]
 
     def newest_of_each_camera(self, limit: int) -> list[FacesRecord]:
-        """Return the last captured result of each camera, the most recent camera first, `limit` cameras at most.
+        """Return the result of each camera whose frame came into the log last, the most recent camera first, `limit`
+        cameras at most.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         pipeline: list[Document] = [
-            {"$sort": {"camera_id": 1, "captured_at": -1, "_id": -1}},  # with the $group: one step of the index each
+            {
+                "$sort": {"camera_id": 1, "received_at": -1, "captured_at": -1, "_id": -1}
+            },  # with the $group: one step of the index each
             {"$group": {"_id": "$camera_id", "newest": {"$first": "$$ROOT"}}},
-            {"$sort": {"newest.captured_at": -1}},
+            {"$sort": {"newest.received_at": -1, "newest.captured_at": -1}},
             {"$limit": limit},
         ]
         with mongo_errors("cannot read the newest results"):

@@ -39,6 +39,7 @@ class Results:
             self._collection.create_indexes(
                 [
                     IndexModel([("camera_id", 1), *_NEWEST_FIRST], name="camera_time_id"),
+                    IndexModel([("camera_id", 1), ("received_at", DESCENDING), *_NEWEST_FIRST], name="camera_received"),
                     IndexModel(_NEWEST_FIRST, name="time_id"),
                 ]
             )

@@ -9,6 +9,7 @@ from web.api import (
     alerts,
     analytics,
     audit,
+    camera_clocks,
     cameras,
     dead,
     events,
@@ -53,6 +54,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     app.register_blueprint(events.blueprint(services))
     app.register_blueprint(alerts.blueprint(services))
     app.register_blueprint(venues.blueprint(services))
+    app.register_blueprint(camera_clocks.blueprint(services))
     app.register_blueprint(cameras.blueprint(services))
     app.register_blueprint(models.blueprint(services))
     app.register_blueprint(uploads.blueprint(settings, services))

@@ -15,6 +15,7 @@ from messaging.refusals import Refusals
 from messaging.tasks import TaskQueue, ping_redis
 from settings import Settings
 from storage.alerts import Alerts
+from storage.camera_clocks import CameraClocks
 from storage.camera_states import CameraStates
 from storage.camera_tests import CameraTests
 from storage.cameras import Cameras, CamerasFollower
@@ -71,6 +72,7 @@ class Services:
     venues: VenueCounts
     cameras: CameraDocuments
     models: Models
+    clocks: CameraClocks
     previews: Previews
     uploads: Uploads
     notifications: NotificationSettings
@@ -149,6 +151,7 @@ class Services:
             frames=frames,
             cameras=CameraDocuments(cameras, models, CameraStates(mongo, settings), camera_tests, capturing, stopping),
             models=models,
+            clocks=CameraClocks(mongo, settings),
             previews=previews,
             uploads=Uploads(settings, jobs, cameras),
             notifications=NotificationSettings(NotificationStore(mongo, settings), sending, stopping),

@@ -23,6 +23,8 @@ _TREND_KEPT_S = 4.0
 _TREND_TAIL = timedelta(seconds=30)
 _TREND_WHOLE_EVERY_S = 60.0
 _RECENT = timedelta(seconds=15)
+_AHEAD = timedelta(minutes=5)
+"""The log's clock, and the workers', may be so far ahead of this one."""
 
 Trends = Mapping[str, Sequence[TrendPoint]]
 """The points of each camera, oldest first."""
@@ -129,7 +131,10 @@ def merge_trends(old: Trends, fresh: Trends, start: datetime, cut: datetime) -> 
 
 
 def state_of(newest: FacesRecord, now: datetime) -> str:
-    """Return `live`, `behind` (results still come, of frames that are old) or `quiet` (nothing has come lately)."""
-    if now - newest.captured_at <= _RECENT:
+    """Return `live`, `behind` (results still come, of frames that are old) or `quiet` (nothing has come lately).
+
+    It goes by when the frame came into the log: the camera's own clock may be wrong.
+    """
+    if -_AHEAD <= now - newest.came_at <= _RECENT:
         return "live"
-    return "behind" if now - newest.detected_at <= _RECENT else "quiet"
+    return "behind" if -_AHEAD <= now - newest.detected_at <= _RECENT else "quiet"

@@ -63,7 +63,7 @@ class Previews:
             return
         with self._lock:
             known = self._newest.get(record.camera_id)
-            if known is None or known.captured_at <= record.captured_at:
+            if known is None or known.came_at <= record.came_at:
                 self._newest[record.camera_id] = record
                 self._newest.move_to_end(record.camera_id)
                 while len(self._newest) > _CAMERAS_AT_MOST:

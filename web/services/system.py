@@ -40,7 +40,7 @@ class Pace:
 
     def add(self, record: FacesRecord) -> None:
         """Take in a result that came now."""
-        latency_s = max(0.0, (record.detected_at - record.captured_at).total_seconds())
+        latency_s = max(0.0, (record.detected_at - record.came_at).total_seconds())
         inference_s = record.inference_ms / 1000 if record.status is Status.OK and record.inference_ms else None
         with self._lock:
             self._seen.append((self._now_s(), latency_s, inference_s))

@@ -100,3 +100,8 @@ export const pictureUrl = (source) => `${resultUrl(source)}/picture`;
 /** Where a camera's document, or something under it, is found. */
 export const cameraUrl = (camera_id) => `/api/cameras/${encodeURIComponent(camera_id)}`;
 export const cameraPage = (camera_id) => `/cameras/${encodeURIComponent(camera_id)}`;
+
+/** When a result's frame came into the log, in milliseconds since 1970: cameras' own clocks may be wrong. */
+export function cameAt(result) {
+  return Date.parse(result.received_at ?? result.captured_at);
+}

@@ -1,6 +1,6 @@
 // A camera's page: its live picture, the editor over it, its settings and its counts.
 
-import { ApiError, cameraUrl, fetchJson, getJson, pictureUrl, showNotice, withQuery } from "./api.js";
+import { ApiError, cameAt, cameraUrl, fetchJson, getJson, pictureUrl, showNotice, withQuery } from "./api.js";
 import { fillCameraForm } from "./camera_form.js";
 import { TimeChart } from "./chart.js";
 import { element, setText } from "./dom.js";
@@ -15,6 +15,8 @@ import { number, time, timeInFull } from "./words.js";
 
 const PICTURE_EVERY_MS = 200;
 const COUNTS_EVERY_MS = 10_000;
+const CLOCK_EVERY_MS = 10_000;
+const CLOCK_WRONG_S = 5;
 const COUNTS_S = 3600;
 const COUNTS_BUCKET_S = 60;
 const MINUTE_MS = 60_000;
@@ -157,7 +159,7 @@ function showOccupancy() {
 // ---- Live
 
 function take(next) {
-  if (result && Date.parse(next.captured_at) <= Date.parse(result.captured_at)) return;
+  if (result && cameAt(next) <= cameAt(result)) return;
   result = next;
   setText(byId("count"), next.status === "ok" ? number(next.total_faces) : "–");
   setText(byId("count-unit"), next.total_faces === 1 ? "face" : "faces");
@@ -199,6 +201,21 @@ function showCapture(capture) {
   badge.show(capture?.state, capture?.error);
   if (capture && isNew && byId("save").disabled) load(); // somebody has made its document since
   setText(byId("trouble"), capture?.state === "offline" ? capture.error : "");
+}
+
+/** Say by how much the camera's clock is wrong, where that is more than a few seconds. */
+async function showClock() {
+  if (!document.hidden) {
+    try {
+      const { items } = await getJson("/api/camera-clocks");
+      const skew_s = items.find((one) => one.camera_id === camera_id)?.skew_s ?? 0;
+      const wrong = Math.abs(skew_s) >= CLOCK_WRONG_S;
+      setText(byId("clock"), wrong ? `Its clock is ${number(Math.abs(skew_s))} s ${skew_s > 0 ? "ahead" : "behind"}` : "");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // shown at the next try
+    }
+  }
+  setTimeout(showClock, CLOCK_EVERY_MS);
 }
 
 // ---- Counts
@@ -244,4 +261,5 @@ new LiveResults(withQuery("/api/live", { camera: camera_id }), take, (streaming)
   if (streaming) showNewest();
 });
 followCaptures((captures) => showCapture(captures.get(camera_id)));
+showClock();
 showCounts();

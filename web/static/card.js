@@ -1,6 +1,6 @@
 // One camera's card: its newest picture with boxes, the count, when it was, and the trend.
 
-import { cameraPage, pictureUrl } from "./api.js";
+import { cameAt, cameraPage, pictureUrl } from "./api.js";
 import { element, setText } from "./dom.js";
 import { PictureView } from "./picture.js";
 import { StateBadge } from "./state.js";
@@ -59,7 +59,7 @@ export class CameraCard {
 
   /** Show a result, unless a later one is shown. */
   take(result) {
-    if (this.result && Date.parse(result.captured_at) < Date.parse(this.result.captured_at)) return;
+    if (this.result && cameAt(result) < cameAt(this.result)) return;
     if (this.result && pictureUrl(result.source) === pictureUrl(this.result.source)) return;
     this.result = result;
     setText(this.number, result.status === "ok" ? number(result.total_faces) : "–");

@@ -176,7 +176,7 @@ class CameraRun:
 
     def _hear(self, record: FacesRecord, now_s: float) -> None:
         self._heard_s, self._flushed = now_s, False
-        at = record.received_at or record.captured_at
+        at = record.came_at
         is_live = self._liveness.judge(record, now_s)
         if is_live is not None:
             self._live_results = min(self._live_results + 1, _LIVE_RESULTS) if is_live else 0

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from contracts.access import Role
+from contracts.clocks import CameraClock
 from contracts.events import Alert, Severity
 from contracts.faces import BoundingBox, Face
 from contracts.frames import FrameHeaders
 from contracts.times import to_rfc3339
 from messaging.consumer import Follower
 from storage.alerts import Alerts
+from storage.camera_clocks import CameraClocks
 from storage.camera_states import CameraState, CameraStates, Capturing
 from storage.camera_tests import CameraTests, PictureAnswer
 from storage.cameras import Cameras
@@ -154,3 +156,15 @@ def test_the_newest_picture_is_blurred_where_it_must_be(web, producer, detector,
     blurred = second.get("/api/cameras/gate-1/snapshot", headers={"If-None-Match": shown.headers["ETag"]})
     assert blurred.status_code == 200 and blurred.data != jpeg
     assert second.get(f"/api/frames/{source}/picture").data == blurred.data
+
+
+def test_the_clocks_of_cameras_are_shown(web, mongo, settings):
+    client = web.client()
+    assert client.get("/api/camera-clocks").json == {"items": [], "next": None}
+    at = datetime(2026, 11, 23, 21, 30, tzinfo=timezone.utc)
+    clocks = CameraClocks(mongo, settings)
+    clocks.put([CameraClock("gate-2", 70.5, at), CameraClock("gate-1", 3.0, at), CameraClock("gate-1", -7200.25, at)])
+    assert client.get("/api/camera-clocks").json["items"] == [
+        {"camera_id": "gate-1", "skew_s": -7200.25, "measured_at": "2026-11-23T21:30:00.000Z"},
+        {"camera_id": "gate-2", "skew_s": 70.5, "measured_at": "2026-11-23T21:30:00.000Z"},
+    ]

@@ -2,6 +2,7 @@ import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -169,6 +170,17 @@ def test_the_overview_shows_the_newest_of_each_camera(web, detector, settings):
         "result": old.to_dict(),
         "trend": [],
     }
+
+
+def test_the_overview_shows_what_came_last_of_a_camera_whose_clock_was_set_back(web, detector, settings):
+    now = web.services.overview._now()
+    for offset, ahead_s in enumerate((240, 240.2, -3600)):
+        result = detector.result(SourceOffset(settings.topic_frames, 0, offset), camera_id="gate-1")
+        captured_at, received_at = now + timedelta(seconds=ahead_s), now - timedelta(seconds=3 - offset)
+        detector.store(replace(result, captured_at=captured_at, received_at=received_at, detected_at=now))
+    time.sleep(1)
+    [camera] = web.client().get("/overview.json").json["cameras"]
+    assert (camera["result"]["source"]["offset"], camera["state"]) == (2, "live")
 
 
 def _only_place(web, settings):

@@ -18,6 +18,17 @@ def test_the_state_of_a_camera(make_record, captured_s, detected_s, state):
     assert state_of(replace(make_record(captured_at=captured_at), detected_at=detected_at), NOW) == state
 
 
+@pytest.mark.parametrize("skew_s", [-7200, -86400, 240])
+@pytest.mark.parametrize(
+    ("received_s", "detected_s", "state"),
+    [(-1, 0, "live"), (-3600, -1, "behind"), (-60, -59, "quiet"), (3600, 3600, "quiet"), (2, 3, "live")],
+)
+def test_a_camera_is_live_by_when_its_frames_come(make_record, received_s, detected_s, skew_s, state):
+    received_at, detected_at = (NOW + timedelta(seconds=seconds) for seconds in (received_s, detected_s))
+    record = replace(make_record(captured_at=received_at + timedelta(seconds=skew_s)), received_at=received_at)
+    assert state_of(replace(record, detected_at=detected_at), NOW) == state
+
+
 def _points(*seconds, faces=1):
     return [TrendPoint(NOW + timedelta(seconds=second), faces, faces) for second in seconds]
 
