@@ -7,28 +7,19 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from analytics.arrivals import Arrivals
 from analytics.geometry import Anchor, Line, Point, Polygon
 from analytics.ground import GroundMap
 from analytics.lines import LineCounter, NamedLine
 from analytics.occupancy import OccupancySecond, OccupancySeries
 from analytics.presence import NamedZone, ZonePresence, ZoneVisit
-from analytics.tracking import (
-    Dated,
-    LeapGuard,
-    Ordered,
-    Passed,
-    ReorderWindow,
-    Tracker,
-    TrackerParameters,
-    TrackUpdate,
-    to_find,
-)
+from analytics.tracking import Tracker, TrackerParameters, TrackUpdate, to_find
 from analytics.uses.anomalies import Gatherings, UsualCrowd
 from analytics.uses.attendance import Attendance, Counted
 from analytics.uses.density import Density
@@ -42,7 +33,6 @@ from contracts.cameras import RULES, Camera, ZoneSettings
 from contracts.errors import ContractError
 from contracts.events import Event, EventKind
 from contracts.faces import FacesRecord, Status
-from contracts.frames import Origin
 from contracts.offsets import SourceOffset
 from contracts.rules import rule_of
 from contracts.times import from_epoch_ms
@@ -58,9 +48,6 @@ _LEARNED = ("usual", "attendance")
 
 _LEVELS = ("density", "exit", "gatherings")
 """Parts whose level holds while the camera sends, whatever its clock says."""
-
-_RECORDED = (Origin.FILE, Origin.UPLOAD)
-"""Where a frame's time is a recording's own: it is loaded faster than it was taken, with leaps ahead in it."""
 
 
 class FrameFacts(msgspec.Struct, frozen=True):
@@ -109,8 +96,7 @@ class CameraAnalytics:
     ) -> None:
         self.camera = camera
         self._parameters = parameters or TrackerParameters()
-        self._guard = LeapGuard[FacesRecord]()
-        self._window = ReorderWindow[FacesRecord]()
+        self._arrivals = Arrivals()
         zones = [zone for zone in camera.zones if "ignore" not in zone.roles and zone.name != WHOLE_PICTURE]
         self._zones = (*zones, _WHOLE_PICTURE) if whole_picture else tuple(zones)
         self._masks = [(Polygon(zone.polygon), Anchor(zone.anchor)) for zone in camera.zones if "ignore" in zone.roles]
@@ -159,29 +145,18 @@ class CameraAnalytics:
 
     def update(self, record: FacesRecord) -> CameraUpdate:
         """Take a result; return what it and those that waited for it changed."""
-        changed = CameraUpdate()
-        for passed in self._guard.push(_dated(record), is_live=record.origin not in _RECORDED):
-            self._order(passed, changed)
-        return changed
+        return self._analyse_all(self._arrivals.push(record))
 
     def flush(self) -> CameraUpdate:
         """Analyse what waits for its turn: nothing more will come, or not for long.
 
         A result whose date is in doubt waits for the next one all the same.
         """
-        changed = CameraUpdate()
-        for ordered in self._window.flush():
-            self._analyse(ordered.frame, changed)
-        return changed
+        return self._analyse_all(self._arrivals.flush())
 
     def finish(self) -> CameraUpdate:
         """Analyse all that waits: nothing more will come."""
-        changed = CameraUpdate()
-        for passed in self._guard.flush():
-            self._order(passed, changed)
-        for ordered in self._window.flush():
-            self._analyse(ordered.frame, changed)
-        return changed
+        return self._analyse_all(self._arrivals.finish())
 
     def end(self, source: SourceOffset) -> CameraUpdate:
         """End all tracks, visits and levels: no pictures are to come. `source` is the last one's place in the log.
@@ -193,21 +168,16 @@ class CameraAnalytics:
             self._start_over(self._size, source, changed, _LEARNED)
         return changed
 
-    def _order(self, passed: Passed[FacesRecord], changed: CameraUpdate) -> None:
-        """Analyse the results whose turn has come with one that passed the guard."""
-        record = passed.frame.frame
-        if passed.at_s != passed.frame.at_s:
-            record = replace(record, captured_at=_to_time(passed.at_s))
-        at_s = record.captured_at.timestamp()
-        ready = self._window.begin_session(at_s) if passed.is_set else []
-        for ordered in (*ready, *self._window.push(record.frame_id, at_s, record)):
-            self._analyse(ordered.frame, changed)
+    def _analyse_all(self, records: Iterable[FacesRecord]) -> CameraUpdate:
+        changed = CameraUpdate()
+        for record in records:
+            self._analyse(record, changed)
+        return changed
 
     @property
     def exceptions(self) -> Counter[str]:
         """Results so far that came `late` or were `repeated`, and those `redated`: analysed under another time."""
-        window, guard = self._window, self._guard
-        return Counter(late=window.late, repeated=window.repeated, redated=guard.redated)
+        return self._arrivals.exceptions
 
     @property
     def at_s(self) -> float | None:
@@ -367,11 +337,7 @@ class CameraAnalytics:
             "size": self._size,
             "next_id": self._next_id,
             "at_s": self._at_s,
-            "guard": {**self._guard.state(), "held": self._guard.held and self._guard.held.frame.to_dict()},
-            "window": {
-                **self._window.state(),
-                "waiting": [ordered.frame.to_dict() for ordered in self._window.waiting()],
-            },
+            **self._arrivals.state(),
             "tracker": None if self._tracker is None else self._tracker.checkpoint().decode(),
             "parts": {name: part.state() for name, part in self._parts().items()},
         }
@@ -408,13 +374,7 @@ class CameraAnalytics:
         width, height = state["size"]
         restored._build((width, height))
         restored._next_id, restored._at_s = state["next_id"], state["at_s"]
-        window = state["window"]
-        records = [FacesRecord.from_dict(one) for one in window["waiting"]]
-        waiting = [Ordered(record.frame_id, record.captured_at.timestamp(), record) for record in records]
-        restored._window.resume(window, waiting)
-        if (guard := state.get("guard")) is not None:
-            held = None if guard["held"] is None else _dated(FacesRecord.from_dict(guard["held"]))
-            restored._guard.resume(guard, held)
+        restored._arrivals.resume(state)
         if state["tracker"] is not None:
             restored._tracker = Tracker.restore(state["tracker"].encode(), parameters)
         same_zones = before is not None and camera.zones == before.zones
@@ -435,11 +395,6 @@ class CameraAnalytics:
 def _given(**values: float | None) -> dict[str, Any]:
     """Return the values that are set."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _dated(record: FacesRecord) -> Dated[FacesRecord]:
-    received_s = None if record.received_at is None else record.received_at.timestamp()
-    return Dated(record.frame_id, record.captured_at.timestamp(), received_s, record)
 
 
 def _by_role(zones: Iterable[ZoneSettings], role: str, make: Callable[[ZoneSettings], Any]) -> dict[str, Any]:

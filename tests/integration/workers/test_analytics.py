@@ -194,6 +194,29 @@ def test_a_silent_camera_that_is_removed_is_told_anew_when_it_is_put_back(
     until("its end", lambda: alerts() == [False, False])
 
 
+def test_a_frame_with_a_wrong_date_costs_its_camera_no_occupancy(fleet: Fleet, database: Any, send: Any) -> None:
+    start, wrong = ago(400), {"even-1": 0, "ahead-1": 3600, "ahead-2": 240, "ahead-3": 30, "back-1": -3600}
+    for camera_id, later_s in wrong.items():
+        records = list(walkers(camera_id, 90, start))
+        record = json.loads(records[20 * FPS])
+        record["captured_at"] = to_rfc3339(start + timedelta(seconds=20 + later_s))
+        records[20 * FPS] = json.dumps(record).encode()
+        send(camera_id, iter(records))
+    fleet.start("analytics")
+
+    def seconds(camera_id: str) -> dict[datetime, int]:
+        of = {"of": {"camera_id": camera_id, "zone": None}}
+        return {one["at"]: one["count"] for one in database.occupancy.find(of)}
+
+    until("seconds", lambda: min(len(seconds(camera_id)) for camera_id in wrong) >= 85)
+    expected = {at: count for at, count in seconds("even-1").items() if at >= start}
+    for camera_id in wrong:
+        found = seconds(camera_id)
+        same = sum(found.get(at) == count for at, count in expected.items())
+        assert same >= 0.95 * len(expected), camera_id
+        assert set(found) <= set(expected), "and none of a time that was not"
+
+
 def test_a_venue_counts_over_cameras_and_processes(fleet: Fleet, database: Any, cameras: Cameras, send: Any) -> None:
     limited = fleet.settings.model_copy(update={"venue_limits": ("Arena=2",)})
     other = Fleet(limited, fleet._folder / "other")
