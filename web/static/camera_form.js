@@ -56,7 +56,8 @@ function modelFields(camera, models, onChange) {
   const classes = element("div", { class: "whole" });
   const fillClasses = () => {
     const model = camera.model ? models.find(({ name }) => name === camera.model) : standard;
-    if (!model || model.classes.length < 2) return classes.replaceChildren();
+    classes.hidden = !model || model.classes.length < 2;
+    if (classes.hidden) return classes.replaceChildren();
     const counted = camera.classes ?? model.counted;
     const choices = model.classes.map((name) => [name, name]);
     const setClasses = (values) => {

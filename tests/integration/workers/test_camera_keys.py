@@ -36,6 +36,12 @@ AN_HOUR = [
         "to": (NOW + timedelta(minutes=30)).strftime("%H:%M"),
     }
 ]
+LATER = [
+    {
+        "from": (NOW + timedelta(hours=2)).strftime("%H:%M"),
+        "to": (NOW + timedelta(hours=3)).strftime("%H:%M"),
+    }
+]
 LARGE = [[0, 0], [400, 0], [400, 400], [0, 400]]
 
 
@@ -86,6 +92,9 @@ class Seen:
 
     def kinds(self, **of: Any) -> set[str]:
         return {one["kind"] for one in self.events if all(one[key] == value for key, value in of.items())}
+
+    def rules(self) -> set[str]:
+        return {one["rule"] for one in self.alerts}
 
     def directions(self) -> list[str]:
         return [one["direction"] for one in self.events if one["kind"] == "line_crossed"]
@@ -145,6 +154,15 @@ EFFECTS: list[tuple[str, dict[str, Any], Check]] = [
         lambda seen: "distance" not in seen.kinds(),
     ),
     ("ground_plane: near", plane(), lambda seen: "distance" in seen.kinds()),
+    (
+        "rules.enabled",
+        {"rules": {"intrusion": {"enabled": False}}},
+        lambda seen: "intrusion" not in seen.rules() and "distance" in seen.rules(),
+    ),
+    ("rules.schedule", {"rules": {"distance": {"schedule": LATER}}}, lambda seen: "distance" not in seen.rules()),
+    ("rules.schedule: now", {"rules": {"distance": {"schedule": AN_HOUR}}}, lambda seen: "distance" in seen.rules()),
+    ("rules.people", {"rules": {"gathering": {"people": 2}}}, lambda seen: "gathering" in seen.kinds()),
+    ("rules.minimum_s", {"rules": {"intrusion": {"minimum_s": 600}}}, lambda seen: "intrusion" not in seen.rules()),
 ]
 ROLE_KINDS = {"density_level", "queue_left", "intrusion", "engaged"}
 
@@ -175,13 +193,22 @@ def cameras(settings: Settings) -> Iterator[Cameras]:
     "distance_limit_m",
     "ground_plane.image",
     "ground_plane.metres",
+    "rules.enabled",
+    "rules.schedule",
+    "rules.people",
+    "rules.minimum_s",
 )
 def test_each_key_changes_what_the_analytics_find(
     fleet: Fleet, cameras: Cameras, foreign: KafkaProducer, settings: Settings
 ) -> None:
     ensure_topics(settings)
     start = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=SECONDS + 30)
-    cases = [("base", {}, lambda seen: seen.kinds() >= {"distance", *ROLE_KINDS, "line_crossed"}), *EFFECTS]
+    usual = {"distance", "line_crossed", *ROLE_KINDS}
+
+    def is_usual(seen: Seen) -> bool:
+        return seen.kinds() >= usual and seen.rules() >= {"distance", "intrusion"}
+
+    cases = [("base", {}, is_usual), *EFFECTS]
     for name, change, _ in cases:
         cameras.put(Camera.from_dict({"camera_id": name, **BASE, **change}))
     fleet.start("analytics")

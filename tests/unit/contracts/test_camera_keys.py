@@ -17,13 +17,7 @@ IDENTITY = {"camera_id"}
 """Names the camera, and has no effect of its own."""
 
 
-AWAITED = {
-    "retention_days",
-    "rules.enabled",
-    "rules.schedule",
-    "rules.people",
-    "rules.minimum_s",
-}
+AWAITED = {"retention_days"}
 """Keys whose effect is being built."""
 
 
