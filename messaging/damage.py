@@ -20,8 +20,9 @@ from prometheus_client import Counter
 log = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 60.0
-_PATIENCE_S, _NEXT_PATIENCE_S = 10.0, 2.0
-"""So long a broker may fail to read an offset for reasons of its own, and then the offset after one stepped over."""
+_PATIENCE_S, _NEXT_PATIENCE_S = 8.0, 2.0
+"""So long a broker may fail to read an offset for reasons of its own, and then the offset after one stepped over. Reads
+give up after ten seconds."""
 
 _UNREADABLE = Counter(
     "crowdwatch_log_unreadable", "Offsets stepped over because they cannot be decoded", ["topic", "reason"]
