@@ -25,6 +25,10 @@ class UnreadableError(CrowdwatchError):
     """The log holds something that cannot be read, damaged or compressed in an unknown way; trying again is no help."""
 
 
+class NotStorableError(CrowdwatchError):
+    """The database never takes this document: it is too large, or holds what no document can."""
+
+
 class UnavailableError(CrowdwatchError):
     """A server does not answer now; the same call may succeed later."""
 

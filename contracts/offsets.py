@@ -19,6 +19,9 @@ TASK_HEADER = "task"
 Without `settles`, on a record without value, it says that the task is at work: a sign of life.
 """
 
+LOG_HEADER = "log_id"
+"""Header beside `settles`: Kafka's id of the source topic. Offsets of a topic that is made again begin anew."""
+
 SERVICE_HEADER = "service_ms"
 """Header beside `settles`: milliseconds from taking the task to publishing; loss detection measures by it."""
 

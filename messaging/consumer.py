@@ -16,6 +16,7 @@ from contracts.errors import UnavailableError
 from messaging.admin import owned_partitions, uneven_partitions
 from messaging.client import connect, consumer_config
 from messaging.damage import DamageReport, step_over_damage
+from messaging.log_ids import IdWatch
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
@@ -29,6 +30,9 @@ _SESSION_MS = 6000
 _CALL_MS = 5000
 _FIRST_TRY_MS = 1000  # fetches on the same connection are held back for up to 500
 _REBALANCE_MS = 1000
+_METADATA_MAX_AGE_MS = 5000
+"""It takes so long at most to notice that a topic that nobody fetches was made again."""
+
 _JOIN_AGAIN_S = 20.0
 _JOIN_AGAIN_MOST_S = 640.0
 
@@ -60,6 +64,8 @@ class GroupConsumer:
         self._listener = _Listener(on_assigned, on_revoked)
         self._fetch_bytes = fetch_bytes
         self._consumer: KafkaConsumer | None = None
+        self._ids = IdWatch()
+        self._replaced: set[str] = set()
         self.problem: str | None = None
         """Why some partitions are given to nobody, and how to mend it."""
         self._join_again_after_s = _JOIN_AGAIN_S
@@ -84,6 +90,7 @@ class GroupConsumer:
                     "max_poll_interval_ms": 600_000,
                     "max_partition_fetch_bytes": self._fetch_bytes,
                     "enable_incremental_fetch_sessions": False,
+                    "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
                 },
             )
             step_over_damage(self._consumer, DamageReport())
@@ -116,6 +123,10 @@ class GroupConsumer:
             if self._listener.tell():
                 self._compare_topics(consumer)
             self._join_again_if_forgotten(consumer)
+            replaced = self._ids.replaced(consumer, self._topics)
+            if replaced:
+                again = self._begin_anew(consumer, replaced)
+                batches = {place: batch for place, batch in batches.items() if place.partition not in again}
         except KafkaError as error:
             raise UnavailableError(f"cannot poll {', '.join(self._topics)}: {error!r}") from error
         return [LogRecord.from_kafka(record) for batch in batches.values() for record in batch]
@@ -184,6 +195,7 @@ class GroupConsumer:
         wanted = {
             TopicPartition(*place): OffsetAndMetadata(offset, metadata, -1)
             for place, (offset, metadata) in offsets.items()
+            if place[0] not in self._replaced
         }
         try:
             self._started().commit(wanted, timeout_ms=_CALL_MS)
@@ -193,6 +205,27 @@ class GroupConsumer:
         except KafkaError as error:
             raise UnavailableError(f"cannot commit for group {self._group}: {error!r}") from error
         return True
+
+    def _begin_anew(self, consumer: KafkaConsumer, replaced: set[str]) -> set[int]:
+        """Have the owner take partitions over anew, from the first offset of topics that were deleted and made again.
+
+        Returns their numbers. What was polled of them just now may be of both logs, and is polled again.
+        """
+        log.warning("made again: %s; group %s begins there anew", ", ".join(sorted(replaced)), self._group)
+        numbers = {place.partition for place in consumer.assignment() if place.topic in replaced}
+        places = [place for place in consumer.assignment() if place.partition in numbers]
+        self._replaced = replaced  # offsets of the old log are not committed for the new one
+        try:
+            self._listener.on_partitions_revoked(places)
+            self._listener.tell()
+        finally:
+            self._replaced = set()
+        for place in places:
+            if place.topic in replaced:
+                consumer.seek_to_beginning(place)
+        self._listener.on_partitions_assigned(places)
+        self._listener.tell()
+        return numbers
 
     def _subscribe(self) -> None:
         self._started().subscribe(self._topics, listener=self._listener)
@@ -248,6 +281,7 @@ class Follower:
         self._settings = settings
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
+        self._ids = IdWatch()
 
     def start(self) -> None:
         """Connect; records that are acknowledged from now on will be polled.
@@ -259,7 +293,12 @@ class Follower:
             self._consumer = connect(
                 KafkaConsumer,
                 consumer_config(self._settings, "follower")
-                | {"group_id": None, "auto_offset_reset": "latest", "enable_incremental_fetch_sessions": False},
+                | {
+                    "group_id": None,
+                    "auto_offset_reset": "latest",
+                    "enable_incremental_fetch_sessions": False,
+                    "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
+                },
             )
             step_over_damage(self._consumer, DamageReport())
             numbers = self._consumer.partitions_for_topic(self._topic)
@@ -282,8 +321,11 @@ class Follower:
             raise UnavailableError("the follower was not started")
         try:
             batches = self._consumer.poll(timeout_ms=timeout_ms)
+            replaced = self._ids.replaced(self._consumer, [self._topic])
         except KafkaError as error:
             raise UnavailableError(f"cannot follow {self._topic}: {error!r}") from error
+        if replaced:
+            raise UnavailableError(f"{self._topic} was made again: its end is another one now")
         return [LogRecord.from_kafka(record) for batch in batches.values() for record in batch]
 
     def close(self) -> None:

@@ -1,6 +1,5 @@
 """Reads of known places in the log, without a consumer group."""
 
-import base64
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from contracts.errors import NeverWrittenError, UnavailableError, UnreadableErro
 from contracts.offsets import OffsetRange
 from messaging.client import connect, consumer_config
 from messaging.damage import Damage, DamageReport, step_over_damage
+from messaging.log_ids import ask_log_ids
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
 from settings import Settings
@@ -23,9 +23,6 @@ _CALL_MS = 5000
 _MOST_OVERTIME_S = 10.0
 _LOOK_AHEAD_BYTES = 512 * 1024
 """A fetch brings this much at most past its first batch; what lies beyond the range's end is read in vain."""
-
-_METADATA_MAX_AGE_MS = 30_000
-"""How old the id of a topic may be that was deleted and made anew without a lost connection."""
 
 _ENOUGH_BYTES = 32 * 1024 * 1024
 """`read_since` polls no more once it has so much: a thousand records may be 16 MiB each."""
@@ -78,7 +75,6 @@ class LogReader:
                     "auto_offset_reset": "none",
                     "max_partition_fetch_bytes": _LOOK_AHEAD_BYTES,
                     "fetch_max_wait_ms": _FETCH_WAIT_MS,
-                    "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
                     "enable_incremental_fetch_sessions": False,  # every read jumps elsewhere
                 },
             )
@@ -143,18 +139,28 @@ class LogReader:
             raise UnavailableError(f"cannot read the partitions of {', '.join(topics)}: {error!r}") from error
 
     def log_id(self, topic: str) -> str | None:
-        """Return the id of a topic (KIP-516) as Kafka prints it; None if the brokers are too old to have one.
+        """Ask Kafka for the id of a topic (KIP-516), as it prints it; None if the brokers are too old to have one.
 
         A topic that is deleted and made anew has another id, and so has one of a Kafka that lost its data.
 
         Raises:
             UnavailableError: Kafka did not answer, or has no such topic.
         """
-        cluster = self._started()._client.cluster  # noqa: SLF001  # there is no other way to it
-        if cluster.topic_id(topic) is None:
+        found = self.current_log_ids([topic]).get(topic)
+        if found is None:
             self.partitions([topic])
-        found = cluster.topic_id(topic)
-        return base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode() if found and found.int else None
+        return found
+
+    def current_log_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """Ask Kafka for the ids of topics now. A topic that does not exist is left out; on Kafka before 2.8, all.
+
+        Raises:
+            UnavailableError: Kafka did not answer.
+        """
+        try:
+            return ask_log_ids(self._started(), topics)
+        except KafkaError as error:
+            raise UnavailableError(f"cannot read the ids of {', '.join(topics)}: {error!r}") from error
 
     def bounds(self, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
         """Return the first offset and the one after the last, for every partition of `topics`.

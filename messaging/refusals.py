@@ -6,7 +6,7 @@ from enum import Enum
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client import CollectorRegistry, Counter
 
-from contracts.errors import ContractError, PictureError, UnreadableError
+from contracts.errors import ContractError, NotStorableError, PictureError, UnreadableError
 from messaging.dead import DeadLetters
 from messaging.records import LogRecord
 from settings.logs import RareLog
@@ -28,6 +28,9 @@ class Reason(str, Enum):
     UNREADABLE = "unreadable"
     """The log's record is damaged."""
 
+    DATABASE = "database"
+    """The database does not take it."""
+
     UNEXPECTED = "unexpected"
     """It broke the code that handles it, in a way that nobody foresaw."""
 
@@ -44,6 +47,7 @@ _KINDS = (
     (ContractError, Reason.CONTRACT),
     (PictureError, Reason.PICTURE),
     (UnreadableError, Reason.UNREADABLE),
+    (NotStorableError, Reason.DATABASE),
 )
 
 

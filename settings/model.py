@@ -145,7 +145,9 @@ class Settings(BaseModel):
     )
     task_time_limit_s: float = Field(120, gt=0, description="After this a worker process stuck in a task is killed.")
     sink_batch: int = Field(1000, ge=1, le=100_000, description="Results in one bulk write at most.")
-    retention_days: float = Field(30, gt=0, description="How long MongoDB keeps results.")
+    retention_days: float = Field(
+        30, gt=0, description="How long MongoDB keeps results of cameras whose settings do not say so."
+    )
 
     # Cameras that are captured
     camera_networks: tuple[str, ...] = Field(

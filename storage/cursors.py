@@ -1,7 +1,7 @@
 """Collection `checkpoints`: how far each client of `/receive` has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymongo import MongoClient
@@ -16,11 +16,19 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a client goes on reading: an offset for each topic and partition. `version` counts its calls."""
+    """Where a client goes on reading.
+
+    Attributes:
+        client: its name.
+        positions: an offset for each topic and partition.
+        version: counts its calls.
+        logs: the id of each topic that the offsets refer to.
+    """
 
     client: str
     positions: Mapping[Place, int]
     version: int = 0
+    logs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Cursors:
@@ -51,10 +59,11 @@ class Cursors:
         if found is None:
             return None
         positions = {(entry["topic"], entry["partition"]): entry["offset"] for entry in found["positions"]}
-        return Cursor(client, positions, found["version"])
+        logs = {entry["topic"]: entry["log_id"] for entry in found.get("logs", ())}
+        return Cursor(client, positions, found["version"], logs)
 
-    def move(self, cursor: Cursor, positions: Mapping[Place, int], now: datetime) -> bool:
-        """Set the client's positions, if nobody has moved them since `cursor` was read. False when somebody has.
+    def move(self, cursor: Cursor, positions: Mapping[Place, int], logs: Mapping[str, str], now: datetime) -> bool:
+        """Set the client's positions in these logs, if nobody has moved them since `cursor` was read; False if so.
 
         Raises:
             UnavailableError: MongoDB does not answer.
@@ -64,6 +73,7 @@ class Cursors:
                 {"topic": topic, "partition": partition, "offset": offset}
                 for (topic, partition), offset in sorted(positions.items())
             ],
+            "logs": [{"topic": topic, "log_id": log_id} for topic, log_id in sorted(logs.items())],
             "version": cursor.version + 1,
             "called_at": now,
         }

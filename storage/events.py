@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import DESCENDING, IndexModel, InsertOne, MongoClient
 
 from contracts.events import Event, EventKind
+from contracts.faces import FacesRecord
 from contracts.offsets import SourceOffset
 from contracts.times import to_rfc3339
 from settings import Settings
@@ -16,6 +17,9 @@ from storage.lists import ListFilter
 from storage.retention import DAY_S, ensure_retention, write_once
 
 COLLECTION = "events"
+_BEFORE_AT_MOST, _AFTER_AT_MOST = timedelta(hours=1), timedelta(seconds=1)
+"""An event is dated at the frame that showed it, or later, as silence is. Frames of a later log are later than both."""
+
 _NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 
 
@@ -32,6 +36,20 @@ class Happening:
 
 
 _SECONDS_OF = {EventKind.ZONE_LEFT: "dwell_s", EventKind.QUEUE_LEFT: "wait_s", EventKind.ENGAGED: "seconds"}
+
+
+@dataclass(frozen=True)
+class EventFrame:
+    """The frame that showed an event: its place, its camera, and when the event was."""
+
+    source: SourceOffset
+    camera_id: str
+    at: datetime
+
+    def is_of(self, record: FacesRecord) -> bool:
+        """Whether a result is of this frame: in another log, a frame of another time may have the same place."""
+        before = self.at - record.captured_at
+        return record.camera_id == self.camera_id and -_AFTER_AT_MOST <= before <= _BEFORE_AT_MOST
 
 
 class Events:
@@ -66,15 +84,15 @@ class Events:
         with mongo_errors("cannot store events"):
             write_once(self._collection, [InsertOne(_to_document(event)) for event in events])
 
-    def source_of(self, event_id: str) -> SourceOffset | None:
+    def frame_of(self, event_id: str) -> EventFrame | None:
         """Return the frame that showed an event, None when there is no such event.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         with mongo_errors("cannot read an event"):
-            found = self._collection.find_one({"_id": event_id}, {"source": 1})
-        return None if found is None else SourceOffset(**found["source"])
+            found = self._collection.find_one({"_id": event_id}, {"source": 1, "camera_id": 1, "at": 1})
+        return None if found is None else EventFrame(SourceOffset(**found["source"]), found["camera_id"], found["at"])
 
     def newest(self, limit: int, wanted: ListFilter) -> list[Document]:
         """Return up to `limit` events as JSON types, newest first.

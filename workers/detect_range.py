@@ -53,6 +53,7 @@ class RangeProcessor:
         self._isolate = isolate
         self._now = now
         self._measured = measured
+        self._log_ids: dict[str, str | None] = {}
 
     def process(self, task: DetectRange) -> None:
         """Answer for every offset of the task, in `Faces`.
@@ -92,13 +93,25 @@ class RangeProcessor:
             results = [self._alone(task, one) for one in frames]
         else:
             results = self._analyser.analyse(frames, lambda: _signs_of_life(lambda: self._publisher.say_alive(task)))
-        log_id = self._reader.log_id(task.topic)
+        log_id = self._log_id(task.topic)
         for record, result in zip(records, results, strict=True):
             offsets = OffsetRange(record.source.offset, record.source.offset + 1)
             dead = record if result.status is Status.FAILED else None
             trace = record.header(TRACEPARENT_HEADER)
             outcomes.append(Outcome(offsets, replace(result, log_id=log_id), dead, trace))
         return outcomes
+
+    def _log_id(self, topic: str) -> str | None:
+        """Return the id of the log that was just read.
+
+        Raises:
+            UnavailableError: the topic has been made again since the last task: which log was read is not known.
+        """
+        before, now = self._log_ids.get(topic), self._reader.log_id(topic)
+        self._log_ids[topic] = now
+        if before is not None and before != now:
+            raise UnavailableError(f"{topic} was made again; the task is done again")
+        return now
 
     def _read(self, task: DetectRange, outcomes: list[Outcome], records: list[LogRecord]) -> Iterator[Frame]:
         """Give the frames of a task as they come from the log; note each one's record, and what holds none."""

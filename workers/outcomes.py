@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from contracts.errors import UnavailableError
 from contracts.faces import MOST_FACES, MOST_RESULT_BYTES, Face, FacesRecord
 from contracts.offsets import (
+    LOG_HEADER,
     SERVICE_HEADER,
     SETTLES_HEADER,
     SOURCE_TOPIC_HEADER,
@@ -94,6 +95,7 @@ class OutcomePublisher:
             (SOURCE_TOPIC_HEADER, task.topic.encode()),
             (TASK_HEADER, task.encode()),
             (SERVICE_HEADER, service),
+            *_log(outcomes),
         ]
         sent = [
             self._producer.send(
@@ -134,6 +136,12 @@ def _most_confident(faces: Sequence[Face], count: int) -> tuple[Face, ...]:
     """Return the most confident detections, in their old order."""
     best = sorted(range(len(faces)), key=lambda index: -faces[index].confidence)[:count]
     return tuple(faces[index] for index in sorted(best))
+
+
+def _log(outcomes: Sequence[Outcome]) -> list[tuple[str, bytes]]:
+    """Return the header that names the log of a task's offsets, where its results say so."""
+    ids = [outcome.result.log_id for outcome in outcomes if outcome.result is not None and outcome.result.log_id]
+    return [(LOG_HEADER, ids[0].encode())] if ids else []
 
 
 def _trace(outcome: Outcome) -> list[tuple[str, bytes]]:

@@ -11,14 +11,18 @@ from contracts.offsets import TRACEPARENT_HEADER
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
 from messaging.dead import DeadLetters
+from messaging.log_ids import CurrentLogs
 from messaging.producer import Producer
 from messaging.records import LogRecord
 from messaging.refusals import Refusals, refusal_counter
 from settings import Settings
 from storage.client import connect
 from storage.results import Results
+from storage.source_logs import SourceLogs
 from workers.runner import Backoff, run_steps
+from workers.sink_logs import SinkLogs, store
 from workers.sink_metrics import SinkMetrics
+from workers.sink_upkeep import SinkUpkeep
 from workers.tracing import make_tracer
 
 log = logging.getLogger(__name__)
@@ -28,7 +32,10 @@ _GATHER_S = 0.01
 """Writes are at least so far apart, and meanwhile results gather: a write costs as much for one as for fifty."""
 
 _COMMIT_EVERY_S = 1.0
-_REFUSED = refusal_counter("sink", "Records in Faces that are no result, and went to frames.dead")
+_LEADING_PARTITION = 0
+"""Who owns this partition changes what is stored already."""
+
+_REFUSED = refusal_counter("sink", "Records in Faces that cannot be stored, and went to frames.dead")
 
 
 class Sink:
@@ -48,6 +55,9 @@ class Sink:
         self._refusals = Refusals(_REFUSED, "result", DeadLetters(self._producer, settings))
         self._client = connect(settings)
         self._results = Results(self._client, settings)
+        self._current = CurrentLogs(settings, (settings.topic_frames, settings.topic_uploads))
+        self._logs = SinkLogs(self._current, SourceLogs(self._client, settings))
+        self._upkeep = SinkUpkeep(settings, self._client, self._results, self._logs)
         self._metrics = SinkMetrics()
         self._tracer = make_tracer(settings, "sink")
         self._healthy = {"kafka": False, "mongodb": False}
@@ -60,6 +70,7 @@ class Sink:
         """
         self._results.ensure_indexes()
         ensure_topics(self._settings)
+        self._upkeep.start()
         self._producer.start()
         self._consumer.start()
         self._healthy = {"kafka": True, "mongodb": True}
@@ -70,8 +81,10 @@ class Sink:
 
     def close(self) -> None:
         """Commit what is written, leave the group and disconnect."""
+        self._upkeep.close()
         self._on_revoked(set(self._written))
         self._consumer.close()
+        self._current.close()
         self._producer.close()
         self._client.close()
         if self._tracer is not None:
@@ -85,6 +98,7 @@ class Sink:
         self._commit_if_due()
         most = self._settings.sink_batch
         records = self._consumer.poll(_POLL_MS, max_records=most)
+        self._upkeep.leading = (self._settings.topic_faces, _LEADING_PARTITION) in self._consumer.assignment()
         if not records:
             return
         try:
@@ -112,22 +126,17 @@ class Sink:
                 stop.wait(backoff.next_s())
             else:
                 self._refusals.refuse(*refused, *broken)
-                culprits = [record for record, _ in broken]
-                stored = [pair for pair in pairs if pair[0] not in culprits]
-                results = [result for _, result in stored]
                 for record in records:
                     self._written[record.source.topic, record.source.partition] = (record.source.offset + 1, "")
-                now = datetime.now(timezone.utc)
-                self._metrics.stored(results, write_s, now)
-                if self._tracer is not None:
-                    headers = [record.header(TRACEPARENT_HEADER) for record, _ in stored]
-                    self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
+                lost = {record.source for record, _ in broken}
+                self._note_stored([pair for pair in pairs if pair[0].source not in lost], write_s)
                 return
 
     def _replace(self, pairs: list[tuple[LogRecord, FacesRecord]]) -> list[tuple[LogRecord, Exception]]:
-        """Write results; where that breaks, halve them until what breaks it stands alone, and return that."""
+        """Write results, and return those that MongoDB never takes; where it breaks, halve them until one is left."""
+        record_of = {id(result): record for record, result in pairs}
         try:
-            self._results.replace_many(result for _, result in pairs)
+            refused = store(self._results, self._logs, [result for _, result in pairs], self._upkeep.expiry)
         except UnavailableError:
             raise
         except Exception as error:  # whatever a driver throws: the result's neighbours have done nothing
@@ -135,7 +144,16 @@ class Sink:
                 return [(pairs[0][0], error)]
             half = len(pairs) // 2
             return self._replace(pairs[:half]) + self._replace(pairs[half:])
-        return []
+        return [(record_of[id(result)], why) for result, why in refused]
+
+    def _note_stored(self, pairs: list[tuple[LogRecord, FacesRecord]], write_s: float) -> None:
+        """Count what was stored, and trace it."""
+        now = datetime.now(timezone.utc)
+        results = [result for _, result in pairs]
+        self._metrics.stored(results, write_s, now)
+        if self._tracer is not None:
+            headers = [record.header(TRACEPARENT_HEADER) for record, _ in pairs]
+            self._tracer.stored(list(zip(results, headers, strict=True)), now, write_s)
 
     def _commit_if_due(self) -> None:
         """Commit what is written, now and then: what is read again after a kill is only written again."""
@@ -168,6 +186,6 @@ def _decode(
             if len(record.value) > MOST_RESULT_BYTES:
                 raise ContractError(f"{len(record.value)} bytes are more than a document holds")
             results.append((record, FacesRecord.decode(record.value, record.at)))
-        except ContractError as error:
+        except Exception as error:  # whatever a decoder raises is the record's fault, never the role's
             refused.append((record, error))
     return results, refused

@@ -52,10 +52,10 @@ def blueprint(services: Services) -> Blueprint:
     )
     def picture(alert_id: AlertId) -> Response:
         """The frame that showed why an alert was raised."""
-        source = services.alerts.source(alert_id)
-        if source is None:
+        frame = services.alerts.frame(alert_id)
+        if frame is None:
             raise RequestError(404, "there is no such alert")
-        preview = services.previews.of_alert(alert_id, source, principal().role)
+        preview = services.previews.of_alert(alert_id, frame, principal().role)
         return Response(preview.data, content_type=preview.content_type, headers=_PICTURE_HEADERS)
 
     return routes

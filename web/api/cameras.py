@@ -167,7 +167,7 @@ def blueprint(services: Services) -> Blueprint:
         if record is None:
             raise RequestError(404, f"no picture of {camera_id!r:.80} is in the log")
         role = principal().role
-        tag = f"{record.source}{'/blurred' if services.previews.must_blur(camera_id, role) else ''}"
+        tag = f"{record.source}@{record.log_id}{'/blurred' if services.previews.must_blur(camera_id, role) else ''}"
         headers = {**_PICTURE_HEADERS, "X-Frame": str(record.source), "Cache-Control": "private, no-cache"}
         if request.if_none_match.contains(tag):
             response = Response(status=304, headers=headers)

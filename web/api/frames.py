@@ -23,10 +23,12 @@ _MAX_WAIT_S = 60
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 500
 _PICTURE_HEADERS = {
-    "Cache-Control": "private, max-age=3600, immutable",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Content-Disposition": "inline",
 }
+_FOR_AN_HOUR = "private, max-age=3600, immutable"
+"""Another log may have another picture in the same place."""
+
 _PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 _PICTURE_BODY = Content(
     {
@@ -55,6 +57,16 @@ class NewestResults(Query):
     camera: CameraName | None = described("Only this camera's.", default=None)
     limit: int = described("How many at most.", default=_DEFAULT_LIMIT, ge=1, le=_MAX_LIMIT)
     cursor: Cursor | None = described("The `next` of an earlier page.", default=None)
+
+
+class OfLog(Query):
+    """Which log a place is one in."""
+
+    log_id: str | None = described(
+        "The `log_id` of a result: Kafka's id of the topic. Without it, that of the topic as it is now.",
+        default=None,
+        max_length=100,
+    )
 
 
 def blueprint(settings: Settings, services: Services) -> Blueprint:
@@ -102,13 +114,13 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
             404: "There is no such frame.",
         }
     )
-    def result(topic: Topic, partition: Partition, offset: Offset) -> ResponseReturnValue:
+    def result(topic: Topic, partition: Partition, offset: Offset, query: OfLog) -> ResponseReturnValue:
         """The result of one frame, by its place in the log."""
         source = _source(topic, partition, offset)
-        record = services.frames.find(source)
+        record = services.frames.find(source, query.log_id)
         if record is not None:
             return record.to_dict()
-        if services.frames.is_on_its_way(source):
+        if services.frames.is_on_its_way(source, query.log_id):
             return {"status": "pending", "id": str(source), "url": _url_of(source)}, 202, {"Retry-After": "1"}
         raise RequestError(404, f"there is no frame {source}")
 
@@ -124,11 +136,12 @@ def blueprint(settings: Settings, services: Services) -> Blueprint:
             415: "What was sent is no picture.",
         }
     )
-    def picture(topic: Topic, partition: Partition, offset: Offset) -> Response:
+    def picture(topic: Topic, partition: Partition, offset: Offset, query: OfLog) -> Response:
         """The picture of one frame, by its place in the log."""
         source = _source(topic, partition, offset)
-        preview = services.previews.of(source, principal().role)
-        return Response(preview.data, content_type=preview.content_type, headers=_PICTURE_HEADERS)
+        preview = services.previews.of(source, principal().role, query.log_id)
+        headers = _PICTURE_HEADERS | {"Cache-Control": _FOR_AN_HOUR if query.log_id else "private, no-cache"}
+        return Response(preview.data, content_type=preview.content_type, headers=headers)
 
     return routes
 

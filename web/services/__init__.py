@@ -10,6 +10,7 @@ from contracts.events import Alert
 from contracts.faces import FacesRecord
 from messaging.admin import ensure_topics, ping_kafka
 from messaging.consumer import Follower
+from messaging.log_ids import CurrentLogs
 from messaging.producer import Producer
 from messaging.refusals import Refusals
 from messaging.tasks import TaskQueue, ping_redis
@@ -29,6 +30,7 @@ from storage.notifications import NotificationStore
 from storage.overview import Overview
 from storage.results import Results
 from storage.snapshots import Snapshots
+from storage.source_logs import SourceLogs
 from storage.venues import Venues
 from web.access.service import Access
 from web.metrics import WebMetrics
@@ -39,6 +41,7 @@ from web.services.dead_letters import DeadLetterBox
 from web.services.enqueuing import Enqueuer
 from web.services.frames import Frames
 from web.services.lists import AlertList, EventList
+from web.services.log_check import LogCheck
 from web.services.messages import Messages
 from web.services.models import Models
 from web.services.notifications import NotificationSettings
@@ -100,9 +103,12 @@ class Services:
         cameras, camera_tests = Cameras(mongo, settings), CameraTests(mongo, settings)
         producer, readers = Producer(settings, linger_ms=_LINGER_MS), ReaderPool(settings)
         tasks, dead_retries = TaskQueue(settings), DeadRetries(mongo, settings)
+        current = CurrentLogs(settings, (settings.topic_frames, settings.topic_uploads))
+        logs = LogCheck(current, SourceLogs(mongo, settings))
         enqueuer = Enqueuer(tasks, settings.batch_size, metrics)
 
-        def on_result(record: FacesRecord) -> None:
+        def on_result(found: FacesRecord) -> None:
+            record = logs.complete(found)
             if recent.add(record):
                 metrics.results_followed.inc()
                 pace.add(record)
@@ -140,16 +146,19 @@ class Services:
         )
         system = SystemPage(settings, tasks, pace, readiness.problems)
         closing = ExitStack()
-        servers = (mongo, access, tasks, producer, readers)
+        servers = (mongo, access, tasks, producer, readers, logs)
         # the last is closed first
         for part in (*servers, readiness, enqueuer, system, viewers, alert_feed, feed, preparation):
             closing.callback(part.close)
-        frames = Frames(settings, producer, enqueuer, results, recent, readers, metrics, stopping)
+        frames = Frames(settings, producer, enqueuer, results, recent, logs, readers, metrics, stopping)
         models = Models(settings)
-        previews = Previews(settings, frames, results, Snapshots(mongo, settings), CamerasFollower(cameras))
+        previews = Previews(settings, frames, results, logs, Snapshots(mongo, settings), CamerasFollower(cameras))
+        states = CameraStates(mongo, settings)
         return cls(
             frames=frames,
-            cameras=CameraDocuments(cameras, models, CameraStates(mongo, settings), camera_tests, capturing, stopping),
+            cameras=CameraDocuments(
+                cameras, models, states, camera_tests, capturing, stopping, settings.retention_days
+            ),
             models=models,
             clocks=CameraClocks(mongo, settings),
             previews=previews,

@@ -46,14 +46,16 @@ class CameraDocuments:
         tests: CameraTests,
         capturing: Leases,
         stopping: threading.Event,
+        retention_days: float,
     ) -> None:
-        """Take the repositories, the models, and the leases of the processes that capture."""
+        """Take the repositories, the models, the leases of the processes that capture, and the retention."""
         self._cameras = cameras
         self._models = models
         self._states = states
         self._tests = tests
         self._capturing = capturing
         self._stopping = stopping
+        self._defaults = {"retention_days": min(max(retention_days, 0.01), 36_500)}
 
     def page(self, limit: int, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return up to `limit` documents in the order of their ids, and the id after which the next page begins.
@@ -80,6 +82,7 @@ class CameraDocuments:
         """Write a whole document; return it as it is shown.
 
         A document without `source` keeps the source there is. A masked address that comes back keeps its secrets.
+        Without `retention_days` it gets the setting's.
 
         Args:
             camera_id: from the address.
@@ -106,7 +109,7 @@ class CameraDocuments:
         self, camera_id: str, document: Mapping[str, Any], before: Camera | None, may_set_address: bool
     ) -> Camera:
         """Read a document, and check all that it asks for."""
-        camera = Camera.from_dict({"camera_id": camera_id, **document})
+        camera = Camera.from_dict({"camera_id": camera_id, **self._defaults, **document})
         if camera.camera_id != camera_id:
             raise RequestError(400, f"camera_id should be {camera_id!r:.80} as in the address, or be left out")
         check_camera(camera)

@@ -18,6 +18,7 @@ from storage.results import Results
 from web.metrics import WebMetrics
 from web.services.cursors import decode_place, encode_place
 from web.services.enqueuing import Enqueuer
+from web.services.log_check import LogCheck
 from web.services.readers import ReaderPool
 from web.services.recent import RecentResults
 
@@ -46,6 +47,7 @@ class Frames:
         tasks: Enqueuer,
         results: Results,
         recent: RecentResults,
+        logs: LogCheck,
         readers: ReaderPool,
         metrics: WebMetrics,
         stopping: threading.Event,
@@ -57,6 +59,7 @@ class Frames:
         self._tasks = tasks
         self._results = results
         self._recent = recent
+        self._logs = logs
         self._readers = readers
         self._metrics = metrics
         self._stopping = stopping
@@ -79,37 +82,46 @@ class Frames:
         return source
 
     def wait_for(self, source: SourceOffset, wait_s: float) -> FacesRecord | None:
-        """Return the frame's result as soon as it is there, None when `wait_s` passed without it.
+        """Return the result of a frame that was just acknowledged as soon as it is there, None after `wait_s`.
 
         Results come through the log; MongoDB is asked too, for one that came while the log could not be followed.
         """
         deadline = time.monotonic() + wait_s
+        log_id = self._logs.now(source.topic)
         while True:
             left_s = deadline - time.monotonic()
-            record = self._recent.wait_for(source, min(max(left_s, 0.0), _SLICE_S))
+            record = self._recent.wait_for(source, log_id, min(max(left_s, 0.0), _SLICE_S))
             if record is None:
                 try:
-                    record = self._results.get(source)
+                    record = self._stored(source, log_id)
                 except UnavailableError as error:
                     log.debug("waiting for %s without MongoDB: %s", source, error)
             if record is not None or left_s <= 0 or self._stopping.is_set():
                 return record
 
-    def find(self, source: SourceOffset) -> FacesRecord | None:
+    def find(self, source: SourceOffset, log_id: str | None = None) -> FacesRecord | None:
         """Return the stored result of a frame, None while there is none.
+
+        Args:
+            source: its place.
+            log_id: the log that this is a place in; the one that the topic has now if it is left out.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
-        return self._results.get(source)
+        return self._stored(source, self._logs.now(source.topic) if log_id is None else log_id)
 
-    def is_on_its_way(self, source: SourceOffset) -> bool:
-        """Whether a frame without a result is in the log, so that its result will come.
+    def _stored(self, source: SourceOffset, log_id: str | None) -> FacesRecord | None:
+        record = self._results.get(source, log_id)
+        return record if record is not None and self._logs.is_of(record, log_id) else None
+
+    def is_on_its_way(self, source: SourceOffset, log_id: str | None = None) -> bool:
+        """Whether a frame without a result is in the log, so that its result will come; arguments are those of `find`.
 
         Raises:
             UnavailableError: Kafka does not answer.
         """
-        if source.topic not in self._source_topics:
+        if source.topic not in self._source_topics or not self._is_now(source.topic, log_id):
             return False
         with self._readers.borrow() as reader:
             first, end = reader.bounds([source.topic]).get((source.topic, source.partition), (0, 0))
@@ -127,8 +139,10 @@ class Frames:
         more = len(found) > limit
         return Page(items, encode_place(items[-1].captured_at, str(items[-1].source)) if more else None)
 
-    def picture(self, source: SourceOffset) -> bytes | None:
+    def picture(self, source: SourceOffset, log_id: str | None = None) -> bytes | None:
         """Return a frame's picture as it was sent, None when the log does not hold it, or no more.
+
+        Arguments are those of `find`.
 
         Raises:
             UnavailableError: Kafka does not answer.
@@ -143,4 +157,10 @@ class Frames:
                 read = reader.read_range(source.topic, source.partition, offsets, _READ_WITHIN_S)
             except ContractError:  # never written
                 return None
-        return read.records[0].value if read.records else None
+        if not read.records or not self._is_now(source.topic, log_id):
+            return None
+        return read.records[0].value
+
+    def _is_now(self, topic: str, log_id: str | None) -> bool:
+        """Whether a topic has this log now, where one is named and there are ids."""
+        return log_id is None or self._logs.now(topic) in (None, log_id)

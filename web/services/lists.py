@@ -5,12 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contracts.offsets import SourceOffset
 from contracts.times import from_rfc3339
 from messaging.producer import Producer
 from settings import Settings
 from storage.alerts import Alerts
-from storage.events import Events
+from storage.events import EventFrame, Events
 from storage.lists import ListFilter
 from web.services.cursors import decode_place, encode_place
 
@@ -78,14 +77,14 @@ class AlertList:
             self._producer.send_all([(topic, key, alert.encode()) for alert in cleared], _ACKNOWLEDGED_WITHIN_S)
             self._alerts.put(cleared)
 
-    def source(self, alert_id: str) -> SourceOffset | None:
+    def frame(self, alert_id: str) -> EventFrame | None:
         """Return the frame that showed why the alert was raised, None when that is not known.
 
         Raises:
             UnavailableError: MongoDB does not answer.
         """
         event_id = self._alerts.event_of(alert_id)
-        return None if event_id is None else self._events.source_of(event_id)
+        return None if event_id is None else self._events.frame_of(event_id)
 
 
 def _read_page(

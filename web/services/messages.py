@@ -173,19 +173,24 @@ class Messages:
         known = self._cursors.get(client)
         cursor = known or Cursor(client, {})
         with self._readers.borrow() as reader:
-            positions = self._all_positions(reader, cursor)
+            logs = reader.current_log_ids(self.topics)
+            positions = self._all_positions(reader, cursor, logs)
             wanted = {place: offset for place, offset in positions.items() if place[0] in topics}
             records, after = self._read(reader, wanted, limit, wait_s)
         positions |= after
-        if known is not None and positions == dict(known.positions):
+        if known is not None and positions == dict(known.positions) and logs == dict(known.logs):
             return [], True
-        if not self._cursors.move(cursor, positions, self._now()):
+        if not self._cursors.move(cursor, positions, logs, self._now()):
             return [], False
         return records, True
 
-    def _all_positions(self, reader: LogReader, cursor: Cursor) -> dict[Place, int]:
-        """The cursor's positions; for partitions that it does not know, those of the time that it reaches back to."""
-        known = {place: offset for place, offset in cursor.positions.items() if place[0] in self.topics}
+    def _all_positions(self, reader: LogReader, cursor: Cursor, logs: Mapping[str, str]) -> dict[Place, int]:
+        """The cursor's positions; for partitions that it does not know, those of the time that it reaches back to.
+
+        Positions in a topic that has been made again since are not those of any message there is.
+        """
+        same = {topic for topic in self.topics if cursor.logs.get(topic, logs.get(topic)) == logs.get(topic)}
+        known = {place: offset for place, offset in cursor.positions.items() if place[0] in same}
         missing = set(reader.partitions(self.topics)) - set(known)
         if not missing:
             return known

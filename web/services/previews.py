@@ -15,10 +15,12 @@ from contracts.offsets import SourceOffset
 from detection.stills import blur_faces
 from settings import Settings
 from storage.cameras import CamerasFollower
+from storage.events import EventFrame
 from storage.results import Results
 from storage.snapshots import Snapshots
 from web.errors import RequestError
 from web.services.frames import Frames
+from web.services.log_check import LogCheck
 from web.services.pictures import sniff_content_type
 
 _CAMERAS_AT_MOST = 2000
@@ -26,6 +28,9 @@ _PICTURES_AT_MOST = 32
 _KEPT_BYTES = 2 * 1024 * 1024
 _RULES_KEPT_S = 2.0
 _LOOKED_UP_S = 1.0
+
+_Key = tuple[SourceOffset, str | None, bool]
+"""A frame's place, the log that it is a place in, and whether faces are blurred."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +45,26 @@ class Previews:
     """Finds and prepares pictures to be shown."""
 
     def __init__(
-        self, settings: Settings, frames: Frames, results: Results, snapshots: Snapshots, cameras: CamerasFollower
+        self,
+        settings: Settings,
+        frames: Frames,
+        results: Results,
+        logs: LogCheck,
+        snapshots: Snapshots,
+        cameras: CamerasFollower,
     ) -> None:
         self._settings = settings
         self._topics = (settings.topic_frames, settings.topic_uploads)
         self._frames = frames
         self._results = results
+        self._logs = logs
         self._snapshots = snapshots
         self._cameras = cameras
         self._lock = threading.Lock()
         self._newest: OrderedDict[str, FacesRecord] = OrderedDict()
         self._looked_up: OrderedDict[str, float] = OrderedDict()
-        self._kept: OrderedDict[tuple[SourceOffset, bool], Preview] = OrderedDict()
-        self._making: dict[tuple[SourceOffset, bool], threading.Lock] = {}
+        self._kept: OrderedDict[_Key, Preview] = OrderedDict()
+        self._making: dict[_Key, threading.Lock] = {}
         self._rules_lock = threading.Lock()
         self._rules_s = -_RULES_KEPT_S
         self._blurred: set[str] = set()
@@ -117,25 +129,32 @@ class Previews:
                 404, "where the faces of this picture are is not known, so it is not shown", code="private"
             )
 
-    def of(self, source: SourceOffset, role: Role) -> Preview:
+    def of(self, source: SourceOffset, role: Role, log_id: str | None = None) -> Preview:
         """Return the picture of a frame for somebody of this role.
+
+        Args:
+            source: the frame's place.
+            role: who asks.
+            log_id: the log that this is a place in; the one that the topic has now if it is left out.
 
         Raises:
             RequestError: 404, the log does not hold it, or no more, or its faces are not known and it may not be shown
                 without that; 415, it is no picture.
             UnavailableError: Kafka or MongoDB does not answer.
         """
-        record = None
-        if self._may_need_blur(role):
-            record = self._results.get(source)
-        return self._prepared(source, record, role)
+        log_id = self._logs.now(source.topic) if log_id is None else log_id
+        record = self._frames.find(source, log_id) if self._may_need_blur(role) else None
+        return self._prepared(source, log_id, record, role)
 
     def of_record(self, record: FacesRecord, role: Role) -> Preview:
         """As `of`, where the frame's result is known."""
-        return self._prepared(record.source, record, role)
+        log_id = self._logs.now(record.source.topic) if record.log_id is None else record.log_id
+        if not self._logs.is_of(record, log_id):
+            raise RequestError(404, f"the log holds the picture {record.source} no more")
+        return self._prepared(record.source, log_id, record, role)
 
-    def of_alert(self, alert_id: str, source: SourceOffset, role: Role) -> Preview:
-        """Return the picture of an alert that the frame at `source` raised: what is kept of it, else the log's.
+    def of_alert(self, alert_id: str, frame: EventFrame, role: Role) -> Preview:
+        """Return the picture of an alert that `frame` raised: what is kept of it, else the log's.
 
         Raises:
             RequestError: as `of`.
@@ -143,7 +162,10 @@ class Previews:
         """
         kept = self._snapshots.get(alert_id)
         if kept is None:
-            return self.of(source, role)
+            record = self._frames.find(frame.source)
+            if record is None or not frame.is_of(record):
+                raise RequestError(404, "no picture of this alert was kept, and the log does not hold it")
+            return self.of_record(record, role)
         if kept.blurred or not self.must_blur(kept.camera_id, role):
             return Preview(kept.jpeg, "image/jpeg")
         return Preview(blur_faces(kept.jpeg, kept.boxes, self._settings.max_picture_pixels), "image/jpeg")
@@ -152,12 +174,12 @@ class Previews:
         self.must_blur("", role)
         return (role is Role.VIEWER and self._settings.blur_for_viewers) or bool(self._blurred)
 
-    def _prepared(self, source: SourceOffset, record: FacesRecord | None, role: Role) -> Preview:
+    def _prepared(self, source: SourceOffset, log_id: str | None, record: FacesRecord | None, role: Role) -> Preview:
         """Return the picture from what is kept, else make it; others who want the same wait for that."""
         blurred = self._may_need_blur(role) and (record is None or self.must_blur(record.camera_id, role))
         if blurred and (record is None or record.status is not Status.OK):
             raise RequestError(404, f"where the faces of {source} are is not known, so it is not shown", code="private")
-        key = (source, blurred)
+        key = (source, log_id, blurred)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -168,7 +190,7 @@ class Previews:
                 with self._lock:
                     if key in self._kept:
                         return self._kept[key]
-                preview = self._make(source, record if blurred else None)
+                preview = self._make(source, log_id, record if blurred else None)
                 with self._lock:
                     if len(preview.data) <= _KEPT_BYTES:
                         self._kept[key] = preview
@@ -179,8 +201,8 @@ class Previews:
             with self._lock:
                 self._making.pop(key, None)
 
-    def _make(self, source: SourceOffset, to_blur: FacesRecord | None) -> Preview:
-        data = self._frames.picture(source)
+    def _make(self, source: SourceOffset, log_id: str | None, to_blur: FacesRecord | None) -> Preview:
+        data = self._frames.picture(source, log_id)
         if not data:
             raise RequestError(404, f"the log holds no picture {source}, or no more")
         content_type = sniff_content_type(data)

@@ -93,9 +93,9 @@ export function showNotice(place, message) {
   place.replaceChildren(notice);
 }
 
-/** Where a result, or its picture, is found. */
+/** Where a result is found by its place, and the picture of a result. */
 export const resultUrl = ({ topic, partition, offset }) => `/api/frames/${encodeURIComponent(topic)}/${partition}/${offset}`;
-export const pictureUrl = (source) => `${resultUrl(source)}/picture`;
+export const pictureUrl = ({ source, log_id }) => `${resultUrl(source)}/picture${log_id ? `?log_id=${encodeURIComponent(log_id)}` : ""}`;
 
 /** Where a camera's document, or something under it, is found. */
 export const cameraUrl = (camera_id) => `/api/cameras/${encodeURIComponent(camera_id)}`;

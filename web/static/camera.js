@@ -178,7 +178,7 @@ async function refresh() {
     view.root.style.aspectRatio = String(aspect);
     editor.setAspect(aspect);
   }
-  await view.show(shown, pictureUrl(shown.source));
+  await view.show(shown, pictureUrl(shown));
   setTimeout(() => {
     loading = false;
     refresh();

@@ -60,7 +60,7 @@ export class CameraCard {
   /** Show a result, unless a later one is shown. */
   take(result) {
     if (this.result && cameAt(result) < cameAt(this.result)) return;
-    if (this.result && pictureUrl(result.source) === pictureUrl(this.result.source)) return;
+    if (this.result && pictureUrl(result) === pictureUrl(this.result)) return;
     this.result = result;
     setText(this.number, result.status === "ok" ? number(result.total_faces) : "–");
     this.unit.data = result.total_faces === 1 ? "face" : "faces";
@@ -102,7 +102,7 @@ export class CameraCard {
     if (this.loading || !this.seen || document.hidden || !this.result || this.result === this.shown) return;
     this.loading = true;
     this.shown = this.result;
-    if (this.hasPicture) await this.view.show(this.shown, pictureUrl(this.shown.source));
+    if (this.hasPicture) await this.view.show(this.shown, pictureUrl(this.shown));
     else this.view.say("Counted by another detector, which keeps the picture", "elsewhere");
     setTimeout(() => {
       this.loading = false;

@@ -64,7 +64,7 @@ async function newestPicture(camera_id) {
     const { items } = await getJson(withQuery("/api/frames", { camera: camera_id, limit: 1 }));
     if (!items.length) return null;
     const image = new Image();
-    image.src = pictureUrl(items[0].source);
+    image.src = pictureUrl(items[0]);
     await image.decode();
     return image;
   } catch (error) {

@@ -13,6 +13,7 @@ from messaging.reader import LogReader
 from settings import Settings
 from storage.cameras import Cameras
 from storage.client import Connection
+from storage.events import EventFrame
 from storage.results import Results
 from storage.snapshots import Snapshot, Snapshots, Wanted
 
@@ -90,13 +91,17 @@ class SnapshotTaker:
         self._disconnect()
 
     def _take(self, wanted: Wanted) -> Snapshot | None:
-        """Return the picture, None when the result of its frame is not stored yet."""
+        """Return the picture, None when the result of its frame, in this log, is not stored yet."""
         record = self._results.get(wanted.source)
         if record is None:
             return None
+        if not EventFrame(wanted.source, wanted.camera_id, wanted.at).is_of(record):
+            raise PictureError(f"another frame is at {wanted.source} now")
         if record.status is not Status.OK:
             raise PictureError(f"its frame is {record.status.value}")
-        data = self._read(wanted)
+        data, log_id = self._read(wanted)
+        if None not in (record.log_id, log_id) and record.log_id != log_id:
+            return None
         blurred = any(camera.blur_faces for camera in self._cameras.of_ids([wanted.camera_id]))
         still = make_still(
             data,
@@ -107,7 +112,8 @@ class SnapshotTaker:
         )
         return Snapshot(wanted.camera_id, still.jpeg, still.boxes, blurred)
 
-    def _read(self, wanted: Wanted) -> bytes:
+    def _read(self, wanted: Wanted) -> tuple[bytes, str | None]:
+        """Return the picture and the id of the log that holds it."""
         source = wanted.source
         if self._reader is None:
             self._reader = LogReader(self._settings)
@@ -117,7 +123,7 @@ class SnapshotTaker:
         data = read.records[0].value if read.records else None
         if not data:
             raise PictureError(f"the log does not hold {source} any more")
-        return data
+        return data, self._reader.current_log_ids([source.topic]).get(source.topic)
 
     def _disconnect(self) -> None:
         if self._reader is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge
 
 from contracts.errors import UnavailableError
-from contracts.offsets import SOURCE_TOPIC_HEADER, is_natural
+from contracts.offsets import SOURCE_TOPIC_HEADER
 from contracts.tasks import QUEUE_AGAIN, QUEUE_DETECT, QUEUE_DETECT_GPU, QUEUE_INTERACTIVE, DetectRange
 from messaging.admin import ensure_topics
 from messaging.consumer import GroupConsumer, Place
@@ -18,6 +18,7 @@ from messaging.records import LogRecord
 from settings import Settings
 from workers.answers import service_s, what_it_settles, who_answered
 from workers.bridge.ledger import PartitionLedger
+from workers.bridge.logs import SourceLogIds
 from workers.bridge.pools import Pool, Pools
 from workers.bridge.queues import Queues
 from workers.runner import ROLE_ERRORS, run_steps
@@ -70,6 +71,7 @@ class Bridge:
         """A connection of its own: the consumer's is busy for as long as the broker waits for results to come."""
         self._queues = Queues(settings, self._pools, clock)
         self._ledgers: dict[Place, PartitionLedger] = {}
+        self._logs = SourceLogIds()
         self._uploads_wait = True
         self._catch_up_to: dict[int, int] = {}
         self._committed: dict[Place, tuple[int, str]] = {}
@@ -218,11 +220,13 @@ class Bridge:
         faces = [(self._settings.topic_faces, number) for number in numbers]
         sources = [(topic, number) for number in numbers for topic in self._sources]
         bounds = self._consumer.bounds([*faces, *sources])
-        committed = {place: self._consumer.committed(place) for place in sources}
+        self._logs.set(self._lookout.current_log_ids(self._sources))
+        committed = {place: self._logs.committed(place[0], self._consumer.committed(place)) for place in sources}
         now = self._clock()
         for place in sources:
             first, end = bounds[place]
-            watermark, _ = committed[place] or (first, "")
+            known, _ = committed[place]
+            watermark = first if known is None else known
             if watermark > end:
                 log.warning("%s/%d ends at %d, before the watermark %d: starting anew", *place, end, watermark)
                 watermark = first
@@ -230,8 +234,8 @@ class Bridge:
             self._ledgers[place].observe_end(end, now)
         for place in faces:
             first, end = bounds[place]
-            said = [_faces_offset(committed[topic, place[1]], first) for topic in self._sources]
-            start = min(max(min(said), first), end)
+            said = [committed[topic, place[1]][1] for topic in self._sources]
+            start = min(max(min(first if offset is None else offset for offset in said), first), end)
             self._consumer.seek(place, start)
             self._catch_up_to[place[1]] = end
         self._new.clear()
@@ -272,7 +276,7 @@ class Bridge:
             return
         place, offsets = (settled[0], record.source.partition), settled[1]
         ledger = self._ledgers.get(place)
-        if ledger is None:
+        if ledger is None or self._logs.is_of_another(record, place[0]):
             return
         ledger.settle(offsets, record.source.offset)
         touched.add(place)
@@ -388,13 +392,8 @@ class Bridge:
             if place[1] in self._catch_up_to:
                 continue
             position = self._consumer.position((self._settings.topic_faces, place[1]))
-            entry = (ledger.watermark, str(ledger.resume_from(position)))
+            entry = (ledger.watermark, self._logs.metadata(place[0], ledger.resume_from(position)))
             if self._committed.get(place) != entry:
                 moved[place] = entry
         if moved and self._consumer.commit(moved):
             self._committed.update(moved)
-
-
-def _faces_offset(committed: tuple[int, str] | None, default: int) -> int:
-    """Read the commit's metadata."""
-    return int(committed[1]) if committed is not None and is_natural(committed[1].encode()) else default

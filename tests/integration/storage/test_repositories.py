@@ -38,8 +38,8 @@ def _record(offset, **changes):
 def test_a_repeat_replaces(client, settings):
     results = Results(client, settings)
     results.ensure_indexes()
-    assert results.replace_many([_record(0), _record(1)]) == 2
-    assert results.replace_many([_record(1, faces=()), _record(2), _record(2, frame_id=9)]) == 2
+    assert results.replace_many([_record(0), _record(1)]).stored == 2
+    assert results.replace_many([_record(1, faces=()), _record(2), _record(2, frame_id=9)]).stored == 2
     assert results.count() == 3
     assert results.get(SourceOffset("frames", 0, 0)) == _record(0)
     assert results.get(SourceOffset("frames", 0, 1)) == _record(1, faces=())
@@ -63,24 +63,18 @@ def test_what_was_detected_is_not_taken_back(client, settings):
     ]
 
 
-def test_the_retention_follows_the_setting(client, settings):
-    Results(client, settings).ensure_indexes()
-    Results(client, settings.model_copy(update={"retention_days": 2})).ensure_indexes()
-    index = client[settings.mongodb_database].DetectedFaces.index_information()["retention"]
-    assert index["expireAfterSeconds"] == 2 * 24 * 3600
-
-
 def test_a_cursor_moves_once_for_each_version(client, settings):
     cursors = Cursors(client, settings)
     cursors.ensure_indexes()
     assert cursors.get("a") is None
     first = Cursor("a", {})
-    assert cursors.move(first, {("chat", 0): 3}, AT)
-    assert not cursors.move(first, {("chat", 0): 9}, AT), "another call was faster"
+    assert cursors.move(first, {("chat", 0): 3}, {"chat": "a"}, AT)
+    assert not cursors.move(first, {("chat", 0): 9}, {}, AT), "another call was faster"
     found = cursors.get("a")
-    assert found == Cursor("a", {("chat", 0): 3}, 1)
-    assert cursors.move(found, {("chat", 0): 5, ("Faces", 2): 7}, AT)
-    assert not cursors.move(found, {("chat", 0): 5}, AT)
+    assert found == Cursor("a", {("chat", 0): 3}, 1, {"chat": "a"})
+    assert cursors.move(found, {("chat", 0): 5, ("Faces", 2): 7}, {"chat": "b"}, AT)
+    assert not cursors.move(found, {("chat", 0): 5}, {}, AT)
+    assert cursors.get("a").logs == {"chat": "b"}
     assert cursors.get("a").positions == {("chat", 0): 5, ("Faces", 2): 7}
 
 

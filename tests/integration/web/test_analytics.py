@@ -11,6 +11,7 @@ import pytest
 
 from contracts.cameras import Camera
 from contracts.events import Alert, Event, EventKind, Severity
+from contracts.faces import FacesRecord, Status
 from contracts.occupancy import Heat, Occupancy, VenuePart
 from contracts.offsets import SourceOffset
 from contracts.times import from_epoch_ms, from_rfc3339
@@ -21,6 +22,7 @@ from storage.client import connect
 from storage.events import Events
 from storage.heatmaps import Heatmaps
 from storage.occupancy import OccupancyStore
+from storage.results import Results
 from storage.snapshots import Snapshot, Snapshots, Wanted
 from storage.venues import Venues
 from tests.integration.web.conftest import Web
@@ -233,8 +235,15 @@ def test_an_alert_shows_the_frame_that_raised_it(
     Events(client, settings).add([event])
     alert = Alert("intrusion", Severity.CRITICAL, "gate-1", "Somebody is in hall", event.event_id, AT, zone="hall")
     Alerts(client, settings).put([alert])
+    path = f"/api/alerts/{alert.alert_id}/picture"
+    answer(path, 404)
+    result = FacesRecord(source, "gate-1", 1, AT, AT, Status.OK)
+    for other in ({"captured_at": AT + timedelta(seconds=5)}, {"camera_id": "gate-2"}):
+        Results(client, settings).replace_many([replace(result, **other)])
+        answer(path, 404)
+    Results(client, settings).replace_many([result])
     client.close()
-    assert answer(f"/api/alerts/{alert.alert_id}/picture") == jpeg.tobytes()
+    assert answer(path) == jpeg.tobytes()
     answer("/api/alerts/none/picture", 404)
 
 

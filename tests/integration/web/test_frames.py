@@ -50,6 +50,10 @@ def test_a_picture_goes_into_the_log_with_a_task_and_its_result_is_found(web, se
     assert (found.status_code, found.json) == (200, result.to_dict())
     picture = client.get(f"{answer.json['url']}/picture")
     assert (picture.data, picture.mimetype) == (JPEG, "image/jpeg")
+    assert picture.headers["Cache-Control"] == "private, no-cache", "the next log may have another picture here"
+    log_id = _log_id(settings, settings.topic_uploads)
+    picture = client.get(f"{answer.json['url']}/picture?log_id={log_id}")
+    assert picture.data == JPEG
     assert "immutable" in picture.headers["Cache-Control"]
     assert "sandbox" in picture.headers["Content-Security-Policy"]
     assert web.sample("crowdwatch_web_pictures_total") == 1
@@ -99,6 +103,7 @@ def test_whoever_waits_gets_the_first_result_as_soon_as_it_comes(web, detector, 
         detector.publish(replace(first, faces=()))
         answer = waiting.result()
     assert time.monotonic() - started_s < 50
+    first = replace(first, log_id=_log_id(settings, settings.topic_uploads))
     assert (answer.status_code, answer.json) == (200, first.to_dict())
     assert answer.headers["Location"] == f"/api/frames/{source}"
 
@@ -193,3 +198,12 @@ def _only_place(web, settings):
                     return partition, end - 1
         time.sleep(0.05)
     raise AssertionError("no picture came")
+
+
+def _log_id(settings, topic):
+    reader = LogReader(settings)
+    reader.start(topics=[topic])
+    log_id = reader.log_id(topic)
+    reader.close()
+    assert log_id
+    return log_id

@@ -36,11 +36,12 @@ FIELDS = {
     "error",
     "inference_ms",
     "source",
-    "schema_version",
     "origin",
     "received_at",
     "claimed_at",
     "log_id",
+    "expires_at",
+    "schema_version",
 }
 
 

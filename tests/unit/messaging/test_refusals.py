@@ -30,7 +30,7 @@ def test_refused_records_are_counted_by_reason_and_logged(caplog):
     def counted(reason):
         return registry.get_sample_value("crowdwatch_sink_refused_total", {"reason": reason})
 
-    assert [counted(reason.value) for reason in Reason] == [0, 0, 0, 0], "a series is there before the first one"
+    assert [counted(reason.value) for reason in Reason] == len(Reason) * [0], "a series is there before the first one"
     refusals.refuse((RECORD, ContractError("no JSON")), (RECORD, RecursionError("too deep")))
     refusals.refuse((RECORD, ContractError("no JSON")))
     assert (counted("contract"), counted("unexpected")) == (2, 1)

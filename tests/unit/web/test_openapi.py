@@ -51,6 +51,7 @@ def test_arguments_of_the_path_are_parameters(document):
         ("topic", "string"),
         ("partition", "integer"),
         ("offset", "integer"),
+        ("log_id", "string"),
     ]
 
 

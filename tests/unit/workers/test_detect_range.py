@@ -103,6 +103,34 @@ def test_results_carry_the_id_of_the_log():
     broker = run(Log([log_record(4), log_record(5)]), DetectRange("frames", 1, 4, 6))
     assert {offset: result.log_id for offset, result in broker.results().items()} == {4: "aGVsbG8", 5: "aGVsbG8"}
     assert [headers["settles"] for *_, headers in broker.sent] == [b"4:5", b"5:6"]
+    assert {headers["log_id"] for *_, headers in broker.sent} == {b"aGVsbG8"}
+
+
+def test_a_task_that_may_have_read_either_of_two_logs_is_done_again():
+    class Replaced(Log):
+        ids = iter(("old", "old", "new", "new"))
+
+        def log_id(self, topic):
+            return next(self.ids)
+
+    broker, analyser = Broker(), Analyser()
+    processor = RangeProcessor(
+        Replaced([log_record(4)]),
+        analyser,
+        OutcomePublisher(broker, Settings()),
+        analyser.analyse,
+        lambda: NOW,
+        lambda *_: None,
+    )
+    task = DetectRange("frames", 1, 4, 5)
+    processor.process(task)
+    processor.process(task)
+    with pytest.raises(UnavailableError, match="made again"):
+        processor.process(task)
+    assert [result.log_id for result in broker.results().values()] == ["old"]
+    assert len(broker.sent) == 2
+    processor.process(task)
+    assert [result.log_id for result in broker.results().values()] == ["new"]
 
 
 @pytest.mark.parametrize(
