@@ -196,6 +196,7 @@ def test_setting_aside_survives_kill_9_at_any_point(world):
     assert world.ids() == sorted(f"{offset}@{old}" for offset in range(count))
 
 
+@pytest.mark.acts("retention_days")
 def test_the_retention_of_a_camera_is_on_what_is_stored_and_on_what_comes(world, start_sink):
     cameras, old = Cameras(world.client, world.settings), world.id()
     cameras.put(Camera("hall", retention_days=3.0))
