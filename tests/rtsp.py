@@ -149,14 +149,15 @@ class RtspServer:
                     datagrams.sendto(packet, ("127.0.0.1", ports[channel]))
 
             began_s, sequence, number = time.monotonic(), 0, 0
+            began_at_s = None if self._clock is None else self._clock()
             while not self._dying.wait(max(0.0, began_s + number / self._fps - time.monotonic())):
                 if select.select([client], [], [], 0)[0]:
                     request = client.recv(65536)
                     if not request or b"TEARDOWN" in request:
                         return
                 stamp = (_FIRST_RTP_TIME + number * _CLOCK_HZ // self._fps) & 0xFFFFFFFF
-                if self._clock is not None and number % self._fps == 0:
-                    send(1, self._report(stamp, sequence))
+                if began_at_s is not None and number % self._fps == 0:
+                    send(1, _report(began_at_s + number / self._fps, stamp, sequence))
                 units = self._units[number % len(self._units)]
                 for unit in units:
                     marker = 0x80 if unit is units[-1] else 0
@@ -164,7 +165,8 @@ class RtspServer:
                     sequence += 1
                 number += 1
 
-    def _report(self, stamp: int, packets: int) -> bytes:
-        assert self._clock is not None
-        ntp = round((self._clock() + _NTP_EPOCH_S) * 2**32) & 0xFFFFFFFFFFFFFFFF
-        return struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, stamp, packets, 0)
+
+def _report(at_s: float, stamp: int, packets: int) -> bytes:
+    """Return a sender report: a picture with this RTP time stamp was taken at this time."""
+    ntp = round((at_s + _NTP_EPOCH_S) * 2**32) & 0xFFFFFFFFFFFFFFFF
+    return struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, stamp, packets, 0)
