@@ -22,7 +22,7 @@ from celery.signals import (
 from celery.worker.consumer import Consumer
 from celery.worker.state import active_requests, maybe_shutdown
 
-from contracts.errors import UnavailableError
+from contracts.errors import ContractError, UnavailableError
 from contracts.tasks import (
     QUEUE_AGAIN,
     QUEUE_DETECT,
@@ -137,10 +137,14 @@ def make_app(settings: Settings, process: WorkerProcess) -> Celery:
     """Return the Celery application with its task, which `process` runs."""
     app = make_celery(settings)
 
-    @app.task(name=TASK_DETECT_RANGE, ignore_result=True)
-    def detect_range(topic: str, partition: int, start: int, stop: int, attempt: int) -> None:
-        """Detect the faces in the records [start, stop) of a partition."""
-        task = DetectRange(topic, partition, start, stop, attempt)
+    @app.task(name=TASK_DETECT_RANGE, ignore_result=True, shared=False)
+    def detect_range(**arguments: Any) -> None:
+        """Detect the faces in the records [start, stop) of a partition; leave out what is no such task."""
+        try:
+            task = DetectRange.from_kwargs(arguments)
+        except ContractError as error:
+            log.warning("left out a task: %s", error)
+            return
         with log_fields(task=str(task)):
             process.processor().process(task)
 

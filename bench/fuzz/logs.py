@@ -1,6 +1,7 @@
 """What the logs of a system say went wrong: each kind of traceback once, with the last line of ours that it passed."""
 
 import collections
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -31,19 +32,18 @@ def last_traceback(folder: Path, role: str) -> str:
 def _texts(log: Path) -> Iterator[str]:
     """Return each traceback of a log: a field of a line in JSON, or lines of their own."""
     open_lines: list[str] = []
-    for line in log.open(encoding="utf-8", errors="replace"):
-        if line.startswith("{") and _HEAD in line:
-            try:
-                yield str(json.loads(line)["traceback"])
-            except (ValueError, KeyError):
-                continue
-        elif line.startswith(_HEAD):
-            open_lines = [line]
-        elif open_lines:
-            open_lines.append(line)
-            if line[:1] not in (" ", "\n"):
-                yield "".join(open_lines)
-                open_lines = []
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("{") and _HEAD in line:
+                with contextlib.suppress(ValueError, KeyError):
+                    yield str(json.loads(line)["traceback"])
+            elif line.startswith(_HEAD):
+                open_lines = [line]
+            elif open_lines:
+                open_lines.append(line)
+                if line[:1] not in (" ", "\n"):
+                    yield "".join(open_lines)
+                    open_lines = []
 
 
 def _brief(text: str) -> str:

@@ -14,6 +14,9 @@ FUZZ = Fuzz(seed=1, count=1000, requests=300, pictures=12)
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.timeout(420)
+@pytest.mark.filterwarnings(
+    r"ignore:unclosed <socket\.socket:ResourceWarning"
+)  # kafka-python's, as in tests/conftest.py
 def test_nothing_odd_stops_a_role_or_hides_a_good_frame(tmp_path: Path):
     told: list[str] = []
     with started(tmp_path) as system:
