@@ -10,6 +10,7 @@ from contracts.faces import FacesRecord, Status
 from contracts.offsets import OffsetRange, SourceOffset
 from messaging.records import LogRecord
 from settings import Settings
+from storage.result_writes import Written
 from workers.analytics.role import Analytics
 from workers.bridge import role as bridge_role
 from workers.bridge.role import Bridge
@@ -36,7 +37,7 @@ class Picky:
     def __init__(self, breaks, away=0) -> None:
         self.breaks, self.away, self.stored = breaks, away, set()
 
-    def replace_many(self, results):
+    def replace_many(self, results, logs, expiry):
         offsets = [result.source.offset for result in results]
         if self.away:
             self.away -= 1
@@ -44,6 +45,7 @@ class Picky:
         if self.breaks in offsets:
             raise OverflowError("int too big")
         self.stored |= set(offsets)
+        return Written(len(offsets))
 
 
 class Refused:
