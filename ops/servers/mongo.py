@@ -77,7 +77,8 @@ def ensure_user(settings: Settings, folder: Path, mongod: Path, password: str, e
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="crowdwatch-") as home:  # a socket's path has 107 characters at most
         socket, log = Path(home, "mongod.sock"), Path(home, "log")
-        command = [str(mongod), "--dbpath", str(folder), "--bind_ip", str(socket), "--logpath", str(log)]
+        listens = ("--bind_ip", str(socket), "--unixSocketPrefix", home)
+        command = [str(mongod), "--dbpath", str(folder), *listens, "--logpath", str(log)]
         process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + _START_S
