@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError, UnknownError, UnsupportedCodecError
+from kafka.errors import CorruptRecordError, InvalidRecordError, UnknownError, UnsupportedCodecError
 from kafka.record.util import decode_varint
 from prometheus_client import Counter
 
@@ -23,6 +23,9 @@ _LOG_EVERY_S = 60.0
 _PATIENCE_S, _NEXT_PATIENCE_S = 8.0, 2.0
 """So long a broker may fail to read an offset for reasons of its own, and then the offset after one stepped over. Reads
 give up after ten seconds."""
+
+BROKER_ERRORS = (UnknownError, InvalidRecordError)
+"""What a broker answers that fails to read its own log: for a moment, or as the log is damaged there."""
 
 _UNREADABLE = Counter(
     "crowdwatch_log_unreadable", "Offsets stepped over because they cannot be decoded", ["topic", "reason"]
@@ -43,7 +46,7 @@ class Damage:
         """Return a word for metrics: `codec`, `broker` (it cannot read its own log) or `corrupt`."""
         if isinstance(self.error, UnsupportedCodecError):
             return "codec"
-        return "broker" if isinstance(self.error, UnknownError) else "corrupt"
+        return "broker" if isinstance(self.error, BROKER_ERRORS) else "corrupt"
 
     def __str__(self) -> str:
         return f"{self.place.topic}/{self.place.partition} [{self.start}, {self.stop}): {self.error!r}"
@@ -92,7 +95,7 @@ class _Parser:
         place, offset, data = completed.topic_partition, completed.fetched_offset, completed.partition_data
         try:
             parsed = self._parse(completed)
-        except (CorruptRecordError, UnknownError) as error:
+        except (CorruptRecordError, *BROKER_ERRORS) as error:
             if not self._lasts(place, offset):
                 if isinstance(error, CorruptRecordError):
                     return None

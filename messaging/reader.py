@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError, UnknownError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from contracts.errors import NeverWrittenError, UnavailableError, UnreadableError
 from contracts.offsets import OffsetRange
 from messaging.client import connect, consumer_config
-from messaging.damage import Damage, DamageReport, step_over_damage
+from messaging.damage import BROKER_ERRORS, Damage, DamageReport, step_over_damage
 from messaging.log_ids import ask_log_ids
 from messaging.offsets import end_offsets, first_offsets
 from messaging.records import LogRecord
@@ -296,7 +296,7 @@ def _read_parts(
             batch = ahead or consumer.poll(timeout_ms=_POLL_MS, max_records=offsets.stop - at)
         except OffsetOutOfRangeError:
             batch, at = {}, _skip_expired(consumer, place, at, offsets, part)
-        except UnknownError:  # a passing trouble of the broker, or damage: `step_over_damage` tells in time
+        except BROKER_ERRORS:  # a passing trouble of the broker, or damage: `step_over_damage` tells in time
             time.sleep(_POLL_MS / 1000)
             continue
         else:

@@ -80,16 +80,19 @@ def ensure_user(settings: Settings, folder: Path, mongod: Path, password: str, e
         listens = ("--bind_ip", str(socket), "--unixSocketPrefix", home)
         command = [str(mongod), "--dbpath", str(folder), *listens, "--logpath", str(log)]
         process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL)
+        uri = f"mongodb://{quote(str(socket), safe='')}"
         try:
-            deadline = time.monotonic() + _START_S
-            while not socket.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            uri = f"mongodb://{quote(str(socket), safe='')}"
             with connect(settings.model_copy(update={"mongodb_uri": uri})) as client:
-                put_user(client, USER, password)
-        except UnavailableError as error:
-            said = log.read_text("utf-8", "replace")[-2000:] if log.exists() else ""
-            raise CrowdwatchError(f"MongoDB in {folder} cannot be given a user: {error}\n{said}") from error
+                deadline = time.monotonic() + _START_S
+                while True:
+                    try:
+                        put_user(client, USER, password)
+                        break
+                    except UnavailableError as error:  # it takes a while to start
+                        if process.poll() is None and time.monotonic() < deadline:
+                            continue
+                        said = log.read_text("utf-8", "replace")[-2000:] if log.exists() else ""
+                        raise CrowdwatchError(f"MongoDB in {folder} cannot be given a user: {error}\n{said}") from error
         finally:
             process.terminate()
             process.wait()

@@ -100,7 +100,9 @@ def test_it_serves_streams_refuses_and_stops(settings, producer, detector, tmp_p
                 lines = [stream.readline().decode() for _ in range(5)]
                 assert lines[:2] == ["retry: 2000\n", "\n"]
                 assert lines[2:4] == [f"id: {result.source}\n", "event: result\n"]
-                assert json.loads(lines[4].removeprefix("data: ")) == result.to_dict()
+                shown = json.loads(lines[4].removeprefix("data: "))
+                assert shown["log_id"], "a result that names no log is one of the log that is there now"
+                assert shown == result.to_dict() | {"log_id": shown["log_id"]}
             alert = Alert("density", Severity.CRITICAL, "gate-1", "5 people in hall", "e", result.captured_at, "hall")
             producer.send(settings.topic_alerts, alert.encode()).result(10)
             lines = [one.readline().decode() for _ in range(4)]
