@@ -6,7 +6,7 @@ entries at most.
 
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -25,25 +25,9 @@ Metre = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Point = tuple[float, float]
 SharePoint = tuple[Share, Share]
 
-ROLES = ("density", "queue", "restricted", "display", "exit", "ignore")
-ANCHORS = ("center", "bottom_center")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-RULES = (
-    "density",
-    "capacity",
-    "intrusion",
-    "gathering",
-    "dispersal",
-    "distance",
-    "bottleneck",
-    "camera_offline",
-    "clock_skew",
-)
-"""Kinds of alerts."""
-
-_ZoneRole = Literal["density", "queue", "restricted", "display", "exit", "ignore"]
-_Anchor = Literal["center", "bottom_center"]
-_RuleName = Literal[
+ZoneRole = Literal["density", "queue", "restricted", "display", "exit", "ignore"]
+Anchor = Literal["center", "bottom_center"]
+RuleName = Literal[
     "density",
     "capacity",
     "intrusion",
@@ -54,6 +38,13 @@ _RuleName = Literal[
     "camera_offline",
     "clock_skew",
 ]
+"""Kinds of alerts."""
+
+ROLES: tuple[ZoneRole, ...] = get_args(ZoneRole)
+ANCHORS: tuple[Anchor, ...] = get_args(Anchor)
+RULES: tuple[RuleName, ...] = get_args(RuleName)
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
 _Few = msgspec.Meta(max_length=64)
 _Label = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _FramesPerSecond = Annotated[float, msgspec.Meta(ge=0.01, le=120)]
@@ -121,10 +112,10 @@ class ZoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: _Label
     polygon: Annotated[tuple[SharePoint, ...], msgspec.Meta(min_length=3, max_length=100)]
-    anchor: _Anchor = "center"
+    anchor: Anchor = "center"
     area_m2: Annotated[float, msgspec.Meta(ge=0.01, le=1e7)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | None = None
-    roles: Annotated[tuple[_ZoneRole, ...], _Few] = ("density",)
+    roles: Annotated[tuple[ZoneRole, ...], _Few] = ("density",)
     schedule: Annotated[tuple[Schedule, ...], _Few] = ()
     minimum_stay_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 2.0
 
@@ -138,7 +129,7 @@ class LineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: _Label
     start: SharePoint = msgspec.field(name="from")
     end: SharePoint = msgspec.field(name="to")
-    anchor: _Anchor = "center"
+    anchor: Anchor = "center"
     venue: _Label | None = None
 
     def __post_init__(self) -> None:
@@ -193,7 +184,7 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: Annotated[tuple[LineSettings, ...], _Few] = ()
     ground_plane: GroundPlane | None = None
     distance_limit_m: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.5
-    rules: dict[_RuleName, RuleSettings] = {}
+    rules: dict[RuleName, RuleSettings] = {}
     retention_days: Annotated[float, msgspec.Meta(ge=0.01, le=36500)] = 30.0
     blur_faces: bool = False
     time_zone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"

@@ -4,23 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contracts.cameras import Anchor, RuleName, ZoneRole
 from web.api.records import Record, Time
 
 Share = Annotated[float, Field(ge=0, le=1, description="0 to 1, x to the right, y down.")]
 Point = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Metres = Annotated[list[float], Field(min_length=2, max_length=2)]
-Anchor = Literal["center", "bottom_center"]
-RuleName = Literal[
-    "density",
-    "capacity",
-    "intrusion",
-    "gathering",
-    "dispersal",
-    "distance",
-    "bottleneck",
-    "camera_offline",
-    "clock_skew",
-]
 
 
 class CameraSource(Record):
@@ -49,7 +38,7 @@ class Zone(Record):
     anchor: Anchor = "center"
     area_m2: float | None = None
     limit: int | None = None
-    roles: list[Literal["density", "queue", "restricted", "display", "exit", "ignore"]] = Field(["density"])
+    roles: list[ZoneRole] = Field(["density"])
     schedule: list[ZoneSchedule] = Field([])
     minimum_stay_s: float = 2
 
